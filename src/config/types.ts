@@ -1,0 +1,39 @@
+/** The effective configuration. `schema.ts` is its single source: defaults, allowed values, documentation, and whether a change needs a restart. Keys in YAML are the same. */
+export interface Config {
+  /** What lasts over a reboot: images, the store. Below /var/lib/skiff (the binary may write nowhere else). */
+  root: string;
+  /** What dies with power: sockets, mounts, bundles. Below /run/skiff. */
+  state: string;
+  /** The CRI socket. Below /run/skiff. */
+  socket: string;
+  log: { level: "debug" | "info" | "warn" | "error"; format: "text" | "json" };
+  /** Largest gRPC message in bytes, both ways. */
+  maxMessageBytes: number;
+  runtimes: Record<string, { path: string; root: string }>;
+  defaultRuntime: string;
+  conmon: string;
+  /** cgroup for the monitors, outside pods and outside the daemon's service. */
+  monitorCgroup: string;
+  /** Where pods go whose request names no cgroup parent. */
+  defaultCgroupParent: string;
+  cgroupDriver: "cgroupfs";
+  cni: { configDir: string; pluginDirs: string[]; timeoutSeconds: number };
+  images: {
+    /** Per registry host: mirrors are tried first, in order, then the host itself. */
+    registries: Record<string, { mirrors: { url: string }[]; plainHttp: boolean }>;
+    pinned: string[];
+    /** os/arch[/variant]; empty: the node's own. */
+    platform: string;
+    limits: { layers: number; entriesPerLayer: number; inflatedBytesPerLayer: number; manifestBytes: number };
+    /** Seconds without a byte after which a download is given up. */
+    stallTimeoutSeconds: number;
+  };
+  /** Highest number of processes in a container whose request sets none; 0: no limit. */
+  pidsLimit: number;
+  /** Added to every container's environment unless the image or the request sets them. */
+  defaultEnv: string[];
+  /** Ended jobs that are kept for `skiff jobs`. */
+  keepJobs: number;
+  /** host:port for Prometheus metrics; empty: none. */
+  metricsListen: string;
+}

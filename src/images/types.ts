@@ -1,0 +1,95 @@
+/** What the image says, already parsed and checked by the parser child (OCI image config, `config` object). */
+export interface ImageDefaults {
+  user: string;
+  env: string[];
+  entrypoint: string[];
+  cmd: string[];
+  workingDir: string;
+  volumes: string[];
+  stopSignal: string;
+}
+
+/** An image on the node. `id` is the config's digest (sha256:…), which is also what PullImage returns as image_ref. */
+export interface ImageRecord {
+  id: string;
+  /** Normalised names with tag: docker.io/library/busybox:latest */
+  repoTags: string[];
+  /** name@sha256:… of the manifest that was pulled. */
+  repoDigests: string[];
+  /** diffIDs, lowest first. */
+  layers: string[];
+  /** Bytes of all layer files. */
+  size: number;
+  defaults: ImageDefaults;
+  labels: Record<string, string>;
+  /** The config blob, as it came. */
+  config: string;
+  pinned: boolean;
+  /** Nanoseconds since the epoch. */
+  pulledAt: bigint;
+}
+
+export interface LayerRecord {
+  diffId: string;
+  /** File below the layer folder. */
+  file: string;
+  size: number;
+  /** Directories that the tar only implied (it has entries below, none for itself), relative paths without leading slash. */
+  impliedDirectories: string[];
+}
+
+export interface RegistryAuth {
+  username?: string;
+  password?: string;
+  /** base64 of user:password */
+  auth?: string;
+  serverAddress?: string;
+  identityToken?: string;
+  registryToken?: string;
+}
+
+export interface PullProgress {
+  phase: "resolving" | "pulling" | "done";
+  bytesDone: number;
+  bytesTotal: number;
+  layersDone: number;
+  layersTotal: number;
+}
+
+/** Rows of images and layers: implemented by pods/store, handed to Images by its constructor. Writes are durable once the promise settles. */
+export interface ImageTable {
+  images(): ImageRecord[];
+  layers(): LayerRecord[];
+  putImage(image: ImageRecord): Promise<void>;
+  deleteImage(id: string): Promise<void>;
+  putLayer(layer: LayerRecord): Promise<void>;
+  deleteLayer(diffId: string): Promise<void>;
+}
+
+export interface RootfsRequest {
+  /** Container or pause ID: the mount's name. */
+  id: string;
+  image: ImageRecord;
+  readonly: boolean;
+}
+
+/** The part that pods and cri use. All names: tag, digest, tag+digest, ID or an unambiguous prefix of an ID. */
+export interface Images {
+  resolve(reference: string): ImageRecord | undefined;
+  list(): ImageRecord[];
+  /** The same pull asked twice at the same time is one download. */
+  pull(reference: string, auth: RegistryAuth | undefined, options: { signal?: AbortSignal; onProgress?: (progress: PullProgress) => void; onStep?: (step: string) => void }): Promise<ImageRecord>;
+  importLayout(path: string, name: string | undefined, options: { signal?: AbortSignal; onStep?: (step: string) => void }): Promise<ImageRecord[]>;
+  /** All names of the image go. RpcError FAILED_PRECONDITION while a root file system of it is mounted. Unknown: nothing. */
+  remove(reference: string, inUse: (imageId: string) => string[]): Promise<void>;
+  /** Used bytes and inodes of the layer store; cheap (from memory). */
+  usage(): { mountpoint: string; usedBytes: number; inodesUsed: number };
+  /** Used bytes and inodes of all writable layers, and per container. */
+  writableUsage(id?: string): { mountpoint: string; usedBytes: number; inodesUsed: number };
+  /** Overlay over the layers. Returns the path of the root and the folder of the writable layer. */
+  mountRootfs(request: RootfsRequest): Promise<{ root: string; upper: string }>;
+  /** Takes down the overlay, then layers without users, then the writable folder. Not there is fine. */
+  unmountRootfs(id: string): Promise<void>;
+  /** After a restart: the IDs whose root file systems exist; layer users are counted again from them. */
+  recover(known: { id: string; imageId: string }[]): Promise<void>;
+}

@@ -1,0 +1,151 @@
+import type { ImageDefaults } from "../images/types.ts";
+import type { Spec } from "./spec.ts";
+import type { ContainerConfig, LinuxContainerResources, PodSandboxConfig } from "../../proto/gen/runtime/v1/api.ts";
+
+/** One entry of the `runtimes` map of the configuration; stored with every container, so that a changed config never orphans one. */
+export interface RuntimeHandler {
+  name: string;
+  /** Absolute path of runc or crun. */
+  path: string;
+  /** Folder for the runtime's own state (`--root`). */
+  root: string;
+  /** Absolute path of conmon. */
+  conmon: string;
+  cgroupDriver: "cgroupfs";
+}
+
+/** Where a container's cgroup is, in every form that somebody needs. */
+export interface CgroupPlacement {
+  /** For config.json. */
+  cgroupsPath: string;
+  /** Real directory per controller: v2: `{ "": "/sys/fs/cgroup/kubepods/…" }`; v1: `{ memory: "/sys/fs/cgroup/memory/…", … }`. */
+  paths: Record<string, string>;
+}
+
+export interface CgroupDriver {
+  readonly name: "cgroupfs";
+  readonly version: 1 | 2;
+  /** Controllers that are mounted (v1) or enabled at the root (v2). */
+  readonly controllers: Set<string>;
+  /** Placement of the cgroup `id` below `parent` (the pod's cgroup_parent; empty: the configured default). */
+  place(parent: string, id: string): CgroupPlacement;
+  /** Makes the cgroup in every hierarchy. */
+  create(placement: CgroupPlacement): void;
+  /** Moves a process. */
+  attach(placement: CgroupPlacement, pid: number): void;
+  /** Kills what is left inside (cgroup.kill or by pid) and removes the directories, children first; not there is fine. */
+  remove(placement: CgroupPlacement): Promise<void>;
+  /** Pids in the cgroup and below. */
+  processes(placement: CgroupPlacement): number[];
+  /** True once the kernel has killed something in there for memory (memory.events oom_kill, or v1 memory.oom_control oom_kill). */
+  oomKilled(placement: CgroupPlacement): boolean;
+}
+
+/** The pod's side of a container: pinned namespaces and files, all of them absolute paths. */
+export interface SandboxFacts {
+  id: string;
+  /** Undefined: the host's. */
+  netns?: string;
+  ipcns?: string;
+  utsns?: string;
+  /** /proc/PID/ns/pid of the pause process, where the pod shares its pid namespace. */
+  pidns?: string;
+  hostname: string;
+  resolvConf: string;
+  hosts: string;
+  hostnameFile: string;
+  /** Undefined: the host's /dev/shm. */
+  shm?: string;
+  cgroupParent: string;
+  privileged: boolean;
+  config: PodSandboxConfig;
+}
+
+export interface SpecInput {
+  id: string;
+  config: ContainerConfig;
+  sandbox: SandboxFacts;
+  image: ImageDefaults;
+  /** Mounted root of the container. */
+  rootfs: string;
+  placement: CgroupPlacement;
+  /** What this node can do, found once at start. */
+  node: NodeLimits;
+  runtime: RuntimeHandler;
+  /** Host path of the target container's pid namespace for NamespaceMode.TARGET. */
+  targetPidns?: string;
+}
+
+/** What the daemon itself has: nothing a container asks for may exceed it. */
+export interface NodeLimits {
+  /** Names in the daemon's bounding set, e.g. "CAP_CHOWN". */
+  capabilities: string[];
+  /** The lowest oom_score_adj that can be written here. */
+  minOomScoreAdj: number;
+  rlimits: Record<string, { soft: number; hard: number }>;
+  /** Controllers that are mounted. */
+  controllers: Set<string>;
+  cgroupVersion: 1 | 2;
+  seccomp: boolean;
+  apparmor: boolean;
+  selinux: boolean;
+}
+
+/** A plain function that may change the spec or refuse (throw an RpcError). Runs in a fixed order after buildSpec. */
+export type Adjuster = (spec: Spec, input: SpecInput) => void;
+
+/** What ContainerStatus reports of the user: as resolved against the image's passwd and group. */
+export interface ResolvedUser {
+  uid: number;
+  gid: number;
+  additionalGids: number[];
+}
+
+export interface ExecResult {
+  stdout: Uint8Array;
+  stderr: Uint8Array;
+  exitCode: number;
+}
+
+/** runc or crun, by its command line. Every failure says the verb, the container, and the runtime's own last words. */
+export interface OciRuntime {
+  start(handler: RuntimeHandler, id: string): Promise<void>;
+  /** Signal to the container's first process, or to all. A process that is gone is not an error. */
+  kill(handler: RuntimeHandler, id: string, signal: number, all?: boolean): Promise<void>;
+  /** `delete --force`; not there is fine. */
+  delete(handler: RuntimeHandler, id: string): Promise<void>;
+  state(handler: RuntimeHandler, id: string): Promise<{ status: string; pid: number } | undefined>;
+  update(handler: RuntimeHandler, id: string, resources: LinuxContainerResources, node: NodeLimits): Promise<void>;
+  /** `timeout` in seconds, 0: none. Timeout: RpcError DEADLINE_EXCEEDED after everything that it started is dead. stdout+stderr stay under `limit` bytes. */
+  execSync(handler: RuntimeHandler, id: string, process: Spec["process"], timeout: number, limit: number): Promise<ExecResult>;
+  /** `--version` line, asked once per path. */
+  version(path: string): Promise<string>;
+}
+
+export interface MonitorCreate {
+  handler: RuntimeHandler;
+  id: string;
+  /** Folder with config.json; pidfile, conmon-pidfile, ctl, attach link go here too. */
+  bundle: string;
+  logPath: string;
+  terminal: boolean;
+  stdin: boolean;
+  leaveStdinOpen: boolean;
+  /** Cgroup that conmon itself goes into: outside the pod's and the daemon's. */
+  conmonCgroup: CgroupPlacement;
+  signal?: AbortSignal;
+}
+
+/** conmon: one per container, outlives the daemon; writes the log and the exit file. */
+export interface Monitor {
+  /** Starts conmon, which runs `runtime create`. Returns once the container is created (not started). */
+  create(request: MonitorCreate): Promise<{ pid: number; conmonPid: number }>;
+  /** Content of the exit file if the container has ended. */
+  exit(id: string): { code: number; finishedAt: bigint; oomKilled: boolean } | undefined;
+  /** Calls back with the id each time an exit file appears; also rescans every few seconds, so a lost event is only late. */
+  watch(onExit: (id: string) => void): AsyncDisposable;
+  /** Through conmon's ctl fifo. */
+  reopenLog(bundle: string): Promise<void>;
+  /** Removes exit file, attach link, persist folder. */
+  forget(id: string): void;
+}
