@@ -24,7 +24,11 @@ const options = [
 ];
 const template = {
   version: "v2",
-  plugins: [{ local: [Deno.execPath(), "run", "-A", `${root}node_modules/.bin/protoc-gen-ts_proto`], out, opt: options }],
+  plugins: [{
+    local: [Deno.execPath(), "run", "-A", `${root}node_modules/.bin/protoc-gen-ts_proto`],
+    out,
+    opt: options,
+  }],
 };
 const { success } = await new Deno.Command(`${root}node_modules/.bin/buf`, {
   args: ["generate", "--template", JSON.stringify(template), `${root}proto`],

@@ -1,0 +1,21 @@
+import type { Command } from "commander";
+import type { Terminal } from "./terminal.ts";
+
+/** What each command's file exports: its arguments, options, help and action. */
+export interface CommandModule {
+  command(terminal: Terminal): Command;
+}
+
+export type CommandLoader = () => Promise<CommandModule>;
+
+/** Every command word, in the order of the help. Each is a chunk of its own in the binary: a command loads only itself. */
+export const commands: Readonly<Record<string, CommandLoader>> = {
+  config: () => import("./config.ts"),
+  version: () => import("./version.ts"),
+};
+
+/**
+ * Words by which the daemon starts a second process of its own file. They take no options, have no help, and must not load
+ * anything that loads libc.
+ */
+export const hiddenCommands: Readonly<Record<string, () => Promise<{ main(args: string[]): Promise<number> }>>> = {};
