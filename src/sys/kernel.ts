@@ -79,7 +79,12 @@ export interface Kernel {
   moveMount(mountFd: number, target: string): void;
   openTree(path: string, flags: number): number;
   /** mount_setattr(2); `userns` is a descriptor for MOUNT_ATTR_IDMAP. */
-  mountSetattr(fd: number, path: string, flags: number, attributes: { set?: number; clear?: number; propagation?: number; userns?: number }): void;
+  mountSetattr(
+    fd: number,
+    path: string,
+    flags: number,
+    attributes: { set?: number; clear?: number; propagation?: number; userns?: number },
+  ): void;
 
   // -- processes
   kill(pid: number, signal: number): void;

@@ -1,0 +1,71 @@
+import { EINTR, failure } from "./errno.ts";
+import { addressableCString, addressOf, SYS } from "./libc_symbols.ts";
+import { machineCode } from "./machine_code.ts";
+
+const SIGNATURE = {
+  parameters: ["i64", "i64", "i64", "i64", "i64", "i64", "i64"],
+  result: "i64",
+  nonblocking: true,
+} as const;
+
+let trampoline: Deno.UnsafeFnPointer<typeof SIGNATURE> | undefined;
+
+// Deno does not keep buffers of a call on another thread alive: this does until the call is over.
+const inFlight = new Set<Uint8Array[]>();
+
+/**
+ * Makes a system call on a thread of Deno's pool and resolves with its result or -errno. `buffers` are those whose
+ * addresses are among the arguments. Each pending call takes one of the pool's 32 threads, on which every asynchronous
+ * file operation of Deno runs, too: use {@link offThread} for anything that may take long.
+ */
+export async function rawSyscall(
+  number: number,
+  args: readonly (number | bigint)[],
+  buffers: Uint8Array[] = [],
+): Promise<number> {
+  trampoline ??= new Deno.UnsafeFnPointer(machineCode().syscall as Deno.PointerObject<any>, SIGNATURE);
+  const [a = 0n, b = 0n, c = 0n, d = 0n, e = 0n, f = 0n] = args.map(BigInt);
+  inFlight.add(buffers);
+  try {
+    return Number(await trampoline.call(BigInt(number), a, b, c, d, e, f));
+  } finally {
+    inFlight.delete(buffers);
+  }
+}
+
+const AT_MOST = 8;
+let running = 0;
+const waiting: (() => void)[] = [];
+
+/** As {@link rawSyscall}, at most eight at a time, so that a slow disk cannot take the whole pool. */
+async function offThread(
+  call: keyof typeof SYS,
+  args: readonly (number | bigint)[],
+  buffers: Uint8Array[],
+  detail: string,
+): Promise<void> {
+  if (running >= AT_MOST) await new Promise<void>((resolve) => waiting.push(resolve));
+  else running++;
+  try {
+    let result: number;
+    do result = await rawSyscall(SYS[call], args, buffers); while (result === -EINTR);
+    if (result < 0) throw failure(-result, call, detail);
+  } finally {
+    const next = waiting.shift();
+    if (next) next();
+    else running--;
+  }
+}
+
+export function fsync(fd: number): Promise<void> {
+  return offThread("fsync", [fd], [], `descriptor ${fd}`);
+}
+
+export function fdatasync(fd: number): Promise<void> {
+  return offThread("fdatasync", [fd], [], `descriptor ${fd}`);
+}
+
+export async function umount(target: string, flags: number): Promise<void> {
+  const path = addressableCString(target);
+  await offThread("umount2", [addressOf(path), flags], [path], `${target} (flags ${flags})`);
+}

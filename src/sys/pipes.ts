@@ -1,0 +1,40 @@
+import { O_CLOEXEC, O_NOCTTY, O_RDWR } from "./constants.ts";
+import { close } from "./descriptors.ts";
+import { failure } from "./errno.ts";
+import { addressable, errno, fromCString, libc } from "./libc_symbols.ts";
+
+/** A pipe; the caller closes both ends. */
+export function pipe(): { read: number; write: number } {
+  const buffer = addressable(8);
+  if (libc().pipe2(buffer, O_CLOEXEC) < 0) throw failure(errno(), "pipe2", "a new pipe");
+  const view = new DataView(buffer.buffer);
+  return { read: view.getInt32(0, true), write: view.getInt32(4, true) };
+}
+
+/** A pseudo terminal: our end, and the path of the other one for {@link SpawnOptions.tty}. The caller closes `master`. */
+export function openPty(): { master: number; tty: string } {
+  const master = libc().posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+  if (master < 0) throw failure(errno(), "posix_openpt", "a new pseudo terminal");
+  const name = addressable(128);
+  if (libc().unlockpt(master) < 0) {
+    const code = errno();
+    close(master);
+    throw failure(code, "unlockpt", `descriptor ${master}`);
+  }
+  const code = libc().ptsname_r(master, name, BigInt(name.length));
+  if (code !== 0) {
+    close(master);
+    throw failure(code, "ptsname_r", `descriptor ${master}`);
+  }
+  return { master, tty: fromCString(name) };
+}
+
+const TIOCSWINSZ = 0x5414n;
+
+/** Sets the size of a pseudo terminal through its master; the program on it gets SIGWINCH. */
+export function resizePty(master: number, rows: number, columns: number): void {
+  const size = new Uint16Array([rows, columns, 0, 0]);
+  if (libc().ioctl(master, TIOCSWINSZ, new Uint8Array(size.buffer)) < 0) {
+    throw failure(errno(), "ioctl", `TIOCSWINSZ of descriptor ${master}`);
+  }
+}

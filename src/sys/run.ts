@@ -1,0 +1,147 @@
+import { asyncFd } from "./async_fd.ts";
+import { CLONE_NEWNET, SIGKILL } from "./constants.ts";
+import { close } from "./descriptors.ts";
+import { ESRCH, isErrno } from "./errno.ts";
+import { inNamespaces } from "./namespaces.ts";
+import { pipe } from "./pipes.ts";
+import { kill } from "./process_calls.ts";
+import type { AsyncFd, Child, Programs, RunOptions, RunResult } from "./programs.ts";
+import { spawn } from "./spawn.ts";
+
+const DEFAULT_OUTPUT_LIMIT = 1 << 20;
+/** Milliseconds for what is still in the pipes after the program has ended; a child of it may hold them open for ever. */
+const DRAIN = 200;
+
+async function run(path: string, args: string[], options: RunOptions = {}): Promise<RunResult> {
+  options.signal?.throwIfAborted();
+  const limit = options.outputLimit ?? DEFAULT_OUTPUT_LIMIT;
+  const { child, stdin, stdout, stderr } = start(path, args, options);
+  const out = new Output(stdout, limit);
+  const err = new Output(stderr, limit);
+  const fed = feed(stdin, options.input);
+
+  let timedOut = false;
+  const timer = options.timeout === undefined ? undefined : setTimeout(() => {
+    timedOut = true;
+    killSession(child);
+  }, options.timeout);
+  const onAbort = () => killSession(child);
+  options.signal?.addEventListener("abort", onAbort);
+  let status;
+  try {
+    status = await child.status;
+  } finally {
+    clearTimeout(timer);
+    options.signal?.removeEventListener("abort", onAbort);
+    stdin?.close();
+    const deadline = setTimeout(() => {
+      stdout.close();
+      stderr.close();
+    }, DRAIN);
+    await Promise.all([out.done, err.done, fed]);
+    clearTimeout(deadline);
+    stdout.close();
+    stderr.close();
+  }
+  // A program that ended well before the abort reached it has ended well.
+  if (options.signal?.aborted && status.signal === SIGKILL && !timedOut) throw options.signal.reason;
+  return {
+    ...status,
+    timedOut: timedOut && status.signal === SIGKILL,
+    stdout: out.bytes(),
+    stderr: err.bytes(),
+    truncated: out.truncated || err.truncated,
+  };
+}
+
+interface Started {
+  child: Child;
+  stdin?: AsyncFd;
+  stdout: AsyncFd;
+  stderr: AsyncFd;
+}
+
+function start(path: string, args: string[], options: RunOptions): Started {
+  const open: number[] = [];
+  const newPipe = () => {
+    const ends = pipe();
+    open.push(ends.read, ends.write);
+    return ends;
+  };
+  try {
+    const input = options.input === undefined ? undefined : newPipe();
+    const output = newPipe();
+    const errors = newPipe();
+    const fds: Record<number, number> = { 1: output.write, 2: errors.write };
+    if (input) fds[0] = input.read;
+    const go = () => spawn(path, args, { env: options.env, cwd: options.cwd, fds });
+    const { netns } = options;
+    const child = netns === undefined ? go() : inNamespaces([{ path: netns, flag: CLONE_NEWNET }], go);
+    for (const fd of Object.values(fds)) close(fd);
+    return { child, stdin: input && asyncFd(input.write), stdout: asyncFd(output.read), stderr: asyncFd(errors.read) };
+  } catch (error) {
+    for (const fd of open) close(fd);
+    throw error;
+  }
+}
+
+/** The program leads a session and a group of its own: what it started goes with it. Before it is reaped its pid is not reused. */
+function killSession(child: Child): void {
+  try {
+    kill(-child.pid, SIGKILL);
+  } catch (error) {
+    if (!isErrno(error, ESRCH)) throw error;
+  }
+  child.kill(SIGKILL);
+}
+
+const encoder = new TextEncoder();
+
+async function feed(stdin: AsyncFd | undefined, input: Uint8Array | string | undefined): Promise<void> {
+  if (stdin === undefined || input === undefined) return;
+  try {
+    await stdin.write(typeof input === "string" ? encoder.encode(input) : input);
+  } catch {
+    // A program may end, or close its stdin, without having read all of it: its exit code says whether that is wrong.
+  } finally {
+    stdin.close();
+  }
+}
+
+/** Collects at most `limit` bytes, and reads on so that the program never blocks on a full pipe. */
+class Output {
+  truncated = false;
+  readonly done: Promise<void>;
+  readonly #parts: Uint8Array[] = [];
+  #size = 0;
+
+  constructor(source: AsyncFd, limit: number) {
+    this.done = this.#collect(source, limit);
+  }
+
+  async #collect(source: AsyncFd, limit: number): Promise<void> {
+    const buffer = new Uint8Array(32 << 10);
+    for (;;) {
+      const count = await source.read(buffer);
+      if (count === null) return;
+      const wanted = Math.min(count, limit - this.#size);
+      if (wanted < count) this.truncated = true;
+      if (wanted === 0) continue;
+      this.#parts.push(buffer.slice(0, wanted));
+      this.#size += wanted;
+    }
+  }
+
+  bytes(): Uint8Array {
+    const whole = new Uint8Array(this.#size);
+    let offset = 0;
+    for (const part of this.#parts) {
+      whole.set(part, offset);
+      offset += part.length;
+    }
+    return whole;
+  }
+}
+
+/** The one place that starts programs. */
+export const programs: Programs = { run, spawn };
