@@ -1,0 +1,19 @@
+/** The AdminService: what the CRI lacks, for the `skiff` command line. One file per call. */
+import type { AdminServiceDefinition } from "../../proto/gen/skiff/v1/admin.ts";
+import type { Handlers } from "../rpc/types.ts";
+import type { AdminDependencies } from "./dependencies.ts";
+import { getConfig } from "./get_config.ts";
+import { importImage } from "./import_image.ts";
+import { listJobs } from "./list_jobs.ts";
+import { pullImageProgress } from "./pull_image_progress.ts";
+
+export type { AdminDependencies } from "./dependencies.ts";
+
+export function adminService(dependencies: AdminDependencies): Handlers<AdminServiceDefinition> {
+  return {
+    importImage: importImage(dependencies),
+    pullImageProgress: pullImageProgress(dependencies),
+    listJobs: listJobs(dependencies),
+    getConfig: getConfig(dependencies),
+  };
+}

@@ -1,0 +1,9 @@
+import type { ContainerStatsRequest, ContainerStatsResponse } from "../../../proto/gen/runtime/v1/api.ts";
+import { plainText } from "../check.ts";
+import type { RuntimeDependencies } from "./dependencies.ts";
+import { containerStatsOf } from "./stats_shape.ts";
+
+export const containerStats = ({ pods, statistics }: RuntimeDependencies) => async (request: ContainerStatsRequest): Promise<ContainerStatsResponse> => {
+  const container = pods.catalog.container(plainText("container_id", request.containerId));
+  return { stats: containerStatsOf(container, await statistics.container(container)) };
+};

@@ -1,0 +1,40 @@
+import type { ContainerStatus, ContainerStatusRequest, ContainerStatusResponse, Signal } from "../../../proto/gen/runtime/v1/api.ts";
+import { stopSignalEnum } from "../../oci/mod.ts";
+import type { Container } from "../../pods/mod.ts";
+import { plainText } from "../check.ts";
+import type { RuntimeDependencies } from "./dependencies.ts";
+import { containerState } from "./list_containers.ts";
+
+export const containerStatus = ({ pods }: RuntimeDependencies) => (request: ContainerStatusRequest): ContainerStatusResponse => {
+  const container = pods.catalog.container(plainText("container_id", request.containerId));
+  return { status: containerStatusOf(container), info: request.verbose ? verbose(container) : {} };
+};
+
+export function containerStatusOf({ record, config }: Container): ContainerStatus {
+  const { user } = record;
+  return {
+    id: record.id,
+    metadata: config.metadata,
+    state: containerState(record.state),
+    createdAt: BigInt(record.createdAt),
+    startedAt: BigInt(record.startedAt || 0),
+    finishedAt: BigInt(record.finishedAt || 0),
+    exitCode: record.exitCode,
+    image: config.image,
+    imageRef: record.imageRef,
+    imageId: record.imageId,
+    reason: record.reason,
+    message: record.message,
+    labels: config.labels,
+    annotations: config.annotations,
+    mounts: config.mounts,
+    logPath: record.logPath,
+    resources: config.linux?.resources && { linux: config.linux.resources, windows: undefined },
+    user: { linux: { uid: BigInt(user.uid), gid: BigInt(user.gid), supplementalGroups: user.additionalGids.map(BigInt) } },
+    stopSignal: stopSignalEnum(record.stopSignal) as Signal,
+  };
+}
+
+function verbose({ record }: Container): Record<string, string> {
+  return { info: JSON.stringify({ ...record, sandboxID: record.sandboxId, pid: record.process.pid }) };
+}

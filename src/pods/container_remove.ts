@@ -1,0 +1,28 @@
+import type { Container } from "./catalog.ts";
+import type { Context } from "./context.ts";
+import { stopContainer } from "./container_stop.ts";
+import { removeFromRuntime } from "./teardown.ts";
+
+const DEADLINE = 115_000;
+
+/** Removes a container, killing it if it runs. Repeatable, and calls at the same time are one. */
+export function removeContainer(context: Context, container: Container): Promise<void> {
+  return container.removing ??= remove(context, container).catch((error) => {
+    container.removing = undefined;
+    throw error;
+  });
+}
+
+async function remove(context: Context, container: Container): Promise<void> {
+  const { record } = container;
+  await context.jobs.run({ kind: "remove-container", key: `remove:${record.id}`, hash: "", subject: container.config.metadata!.name, deadline: DEADLINE }, async (job) => {
+    job.report.objectId = record.id;
+    await job.step("stop", () => stopContainer(context, container, 0));
+    await job.step("runtime delete", () => removeFromRuntime(context, { id: record.id, handler: record.runtime, bundle: record.bundle, placement: record.placement, monitor: record.monitor }));
+    await job.step("rootfs", () => context.images.unmountRootfs(record.id));
+    await job.step("folder", () => context.kernel.removeTree(record.bundle));
+    context.store.deleteContainer(record.id);
+    context.catalog.deleteContainer(container);
+    context.statistics.forget(record.id);
+  });
+}

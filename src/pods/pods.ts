@@ -1,0 +1,114 @@
+import type { CreateContainerRequest, LinuxContainerResources, RunPodSandboxRequest } from "../../proto/gen/runtime/v1/api.ts";
+import type { ExecResult } from "../oci/mod.ts";
+import { Code, RpcError } from "../rpc/status.ts";
+import { Catalog, type Container, type Sandbox } from "./catalog.ts";
+import { createContainer } from "./container_create.ts";
+import { removeContainer } from "./container_remove.ts";
+import { startContainer } from "./container_start.ts";
+import { stopContainer } from "./container_stop.ts";
+import { updateContainerResources } from "./container_update.ts";
+import type { Context } from "./context.ts";
+import { execSync } from "./exec.ts";
+import { noteExit, noteLost } from "./exit.ts";
+import { type JobReport, Jobs } from "./jobs.ts";
+import { recover } from "./recover.ts";
+import { removePodSandbox } from "./sandbox_remove.ts";
+import { runPodSandbox } from "./sandbox_run.ts";
+import { stopPodSandbox } from "./sandbox_stop.ts";
+import { undoers } from "./teardown.ts";
+
+/** Between looks for containers whose monitor died without a word. */
+const LOST_INTERVAL = 5_000;
+
+export type PodsOptions = Omit<Context, "catalog" | "jobs">;
+
+/** Pods and containers: everything that cri/ and admin/ ask of the domain. */
+export class Pods implements AsyncDisposable {
+  readonly catalog = new Catalog();
+  readonly #context: Context;
+  #watch?: AsyncDisposable;
+  #timer?: ReturnType<typeof setInterval>;
+
+  constructor(options: PodsOptions) {
+    const context = { ...options, catalog: this.catalog };
+    const jobs = new Jobs({ store: options.store, undoers: undoers(context), logger: options.logger, keep: options.config.keepJobs });
+    this.#context = { ...context, jobs };
+  }
+
+  /** Recovers what an earlier process left, then follows exits. */
+  async start(): Promise<void> {
+    const context = this.#context;
+    await recover(context);
+    this.#watch = context.monitor.watch((id) => {
+      const container = this.catalog.containers.get(id);
+      if (container && container.record.state === "running") noteExit(context, container);
+    });
+    this.#timer = setInterval(() => {
+      for (const container of this.catalog.containers.values()) if (container.record.state === "running") noteLost(context, container);
+    }, LOST_INTERVAL);
+  }
+
+  runPodSandbox(request: RunPodSandboxRequest): Promise<string> {
+    return runPodSandbox(this.#context, request);
+  }
+  /** Unknown: nothing to do, as the CRI says. */
+  async stopPodSandbox(id: string): Promise<void> {
+    const sandbox = this.catalog.findSandbox(id);
+    if (sandbox) await stopPodSandbox(this.#context, sandbox);
+  }
+  async removePodSandbox(id: string): Promise<void> {
+    const sandbox = this.catalog.findSandbox(id);
+    if (sandbox) await removePodSandbox(this.#context, sandbox);
+  }
+  createContainer(request: CreateContainerRequest): Promise<string> {
+    return createContainer(this.#context, request);
+  }
+  startContainer(id: string): Promise<void> {
+    return startContainer(this.#context, id);
+  }
+  /** `timeout` in seconds. */
+  async stopContainer(id: string, timeout: number): Promise<void> {
+    const container = this.catalog.findContainer(id);
+    if (container) await stopContainer(this.#context, container, timeout);
+  }
+  async removeContainer(id: string): Promise<void> {
+    const container = this.catalog.findContainer(id);
+    if (container) await removeContainer(this.#context, container);
+  }
+  updateContainerResources(id: string, resources: LinuxContainerResources): Promise<void> {
+    return updateContainerResources(this.#context, id, resources);
+  }
+  execSync(id: string, command: string[], timeout: number): Promise<ExecResult> {
+    return execSync(this.#context, id, command, timeout);
+  }
+  /** After the kubelet has moved the log file away. */
+  async reopenLog(id: string): Promise<void> {
+    const container = this.catalog.container(id);
+    if (container.record.state !== "running") throw new RpcError(Code.FAILED_PRECONDITION, `container ${container.id}: is ${container.record.state}, so its log is not written any more`);
+    await this.#context.monitor.reopenLog(container.record.bundle);
+  }
+
+  /** Containers whose root file system is made of this image. */
+  usersOf(imageId: string): string[] {
+    return [...this.catalog.containers.values()].filter(({ record }) => record.imageId === imageId).map(({ id }) => id);
+  }
+  jobs(): JobReport[] {
+    return this.#context.jobs.list();
+  }
+  get jobsRunning(): number {
+    return this.#context.jobs.runningCount;
+  }
+  sandboxes(): Iterable<Sandbox> {
+    return this.catalog.sandboxes.values();
+  }
+  containers(): Iterable<Container> {
+    return this.catalog.containers.values();
+  }
+
+  /** Waits for running jobs; containers go on without us. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#context.jobs.idle();
+    await this.#watch?.[Symbol.asyncDispose]();
+  }
+}

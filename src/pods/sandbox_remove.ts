@@ -1,0 +1,27 @@
+import type { Sandbox } from "./catalog.ts";
+import type { Context } from "./context.ts";
+import { removeContainer } from "./container_remove.ts";
+import { stopPodSandbox } from "./sandbox_stop.ts";
+
+const DEADLINE = 115_000;
+
+/** Removes a pod with all its containers, stopping it first. Repeatable, and calls at the same time are one. */
+export function removePodSandbox(context: Context, sandbox: Sandbox): Promise<void> {
+  return sandbox.removing ??= remove(context, sandbox).catch((error) => {
+    sandbox.removing = undefined;
+    throw error;
+  });
+}
+
+async function remove(context: Context, sandbox: Sandbox): Promise<void> {
+  const { record, config } = sandbox;
+  const subject = `${config.metadata!.namespace}/${config.metadata!.name}`;
+  await context.jobs.run({ kind: "remove-pod-sandbox", key: `remove:${record.id}`, hash: "", subject, deadline: DEADLINE }, async (job) => {
+    job.report.objectId = record.id;
+    await job.step("stop", () => stopPodSandbox(context, sandbox));
+    await job.step("containers", () => Promise.all(context.catalog.containersOf(record.id).map((container) => removeContainer(context, container))));
+    await job.step("folder", () => context.kernel.removeTree(record.folder));
+    context.store.deleteSandbox(record.id);
+    context.catalog.deleteSandbox(sandbox);
+  });
+}

@@ -1,0 +1,75 @@
+import { unpin } from "../network/mod.ts";
+import type { PodNetwork, NetworkAttachment } from "../network/types.ts";
+import type { CgroupPlacement, RuntimeHandler } from "../oci/types.ts";
+import { Errno } from "../sys/kernel.ts";
+import { EINVAL, ENOENT, isAlive, MNT_DETACH, processIdentity, SIGKILL } from "../sys/mod.ts";
+import type { Context } from "./context.ts";
+import type { Undoer } from "./jobs.ts";
+import type { ProcessIdentity } from "./types.ts";
+
+/** A container as the OCI runtime and the monitor know it: enough to take it down, whatever became of it. */
+export interface RuntimeContainer {
+  id: string;
+  handler: RuntimeHandler;
+  bundle: string;
+  placement: CgroupPlacement;
+  /** Known once it was created; else it is looked for. */
+  monitor?: ProcessIdentity;
+}
+
+/** How long a monitor may take to write its exit file and leave, once its container is gone. */
+const MONITOR_GRACE = 2_000;
+
+/** Every kind of thing that a job makes and that outlives the process. All repeatable. */
+export function undoers(context: Omit<Context, "jobs">): Record<string, Undoer> {
+  return {
+    folder: ({ path }: { path: string }) => context.kernel.removeTree(path),
+    namespace: ({ path }: { path: string }) => unpin(context.kernel, path),
+    mount: ({ path }: { path: string }) => unmount(context, path),
+    rootfs: ({ id }: { id: string }) => context.images.unmountRootfs(id),
+    network: ({ pod, attachment }: { pod: PodNetwork; attachment?: NetworkAttachment }) => context.network.del(pod, attachment),
+    cgroup: ({ placement }: { placement: CgroupPlacement }) => context.cgroups.remove(placement),
+    container: (container: RuntimeContainer) => removeFromRuntime(context, container),
+  };
+}
+
+/** Unmounts at once and tolerates that nothing is mounted there. For tmpfs and binds only. */
+export function unmount(context: Pick<Context, "kernel">, path: string): void {
+  try {
+    context.kernel.umountNow(path, MNT_DETACH);
+  } catch (error) {
+    if (!(error instanceof Errno && (error.code === EINVAL || error.code === ENOENT))) throw error;
+  }
+}
+
+/** Kills the container if it runs, deletes it from the runtime, and sees its monitor off. */
+export async function removeFromRuntime(context: Pick<Context, "kernel" | "runtime" | "cgroups" | "monitor" | "logger">, container: RuntimeContainer): Promise<void> {
+  await context.runtime.delete(container.handler, container.id);
+  await context.cgroups.remove(container.placement);
+  const monitors = container.monitor ? [container.monitor] : findMonitors(context, container);
+  const deadline = Date.now() + MONITOR_GRACE;
+  for (const monitor of monitors) {
+    while (isAlive(context.kernel, monitor) && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 2));
+    if (!isAlive(context.kernel, monitor)) continue;
+    context.logger.warn("a monitor outlived its container and is killed", { container: container.id, pid: monitor.pid });
+    context.kernel.kill(monitor.pid, SIGKILL);
+  }
+  context.monitor.forget(container.id);
+}
+
+/** After a crash nobody may have noted the monitor's pid: found by its pid file, or by its command line. */
+function findMonitors(context: Pick<Context, "kernel">, container: RuntimeContainer): ProcessIdentity[] {
+  const { kernel } = context;
+  const found: ProcessIdentity[] = [];
+  for (const { name } of kernel.readDirectory("/proc")) {
+    const pid = Number(name);
+    if (!Number.isInteger(pid)) continue;
+    try {
+      const words = kernel.readText(`/proc/${pid}/cmdline`).split("\0");
+      if (words.includes(container.bundle) && words.includes(container.id)) found.push(processIdentity(kernel, pid));
+    } catch {
+      // It ended while we looked.
+    }
+  }
+  return found;
+}
