@@ -1,0 +1,106 @@
+/** Cgroup directories of a test node, in every hierarchy of the machine. */
+const base = "/sys/fs/cgroup";
+
+function names(dir: string): string[] {
+  try {
+    return [...Deno.readDirSync(dir)].filter((entry) => entry.isDirectory).map((entry) => entry.name);
+  } catch {
+    return [];
+  }
+}
+
+/** Mount points of all hierarchies: one on pure v2, one per controller (and `systemd`, `unified`) on v1. */
+export function hierarchies(): string[] {
+  try {
+    Deno.statSync(`${base}/cgroup.controllers`);
+    return [base];
+  } catch {
+    return names(base).map((name) => `${base}/${name}`);
+  }
+}
+
+/** Every cgroup directory at and below `path`, children after their parents, in all hierarchies. */
+export function cgroupsBelow(path: string): string[] {
+  const found: string[] = [];
+  const walk = (dir: string) => {
+    found.push(dir);
+    for (const name of names(dir)) walk(`${dir}/${name}`);
+  };
+  for (const top of hierarchies()) {
+    const dir = path === "/" ? top : `${top}${path}`;
+    try {
+      Deno.statSync(dir);
+    } catch {
+      continue;
+    }
+    walk(dir);
+  }
+  return found;
+}
+
+/** Makes `path` in every v1 hierarchy (on v2: in the one there is) and returns the directories. */
+export function makeCgroup(path: string): string[] {
+  const made: string[] = [];
+  for (const top of hierarchies()) {
+    if (top.endsWith("/unified")) continue;
+    let dir = top;
+    for (const part of path.split("/").filter(Boolean)) {
+      const parent = dir;
+      dir = `${dir}/${part}`;
+      Deno.mkdirSync(dir, { recursive: true });
+      // A cpuset without CPUs and memory nodes takes no process.
+      for (const file of ["cpuset.cpus", "cpuset.mems"]) {
+        try {
+          if (Deno.readTextFileSync(`${dir}/${file}`).trim() === "") {
+            Deno.writeTextFileSync(`${dir}/${file}`, Deno.readTextFileSync(`${parent}/${file}`));
+          }
+        } catch {
+          // Another hierarchy.
+        }
+      }
+    }
+    made.push(dir);
+  }
+  return made;
+}
+
+/** Pids at and below `path`, in whichever hierarchy they are. */
+export function processesIn(path: string): number[] {
+  const pids = new Set<number>();
+  for (const dir of cgroupsBelow(path)) {
+    try {
+      for (const line of Deno.readTextFileSync(`${dir}/cgroup.procs`).split("\n")) if (line) pids.add(Number(line));
+    } catch {
+      // Gone meanwhile.
+    }
+  }
+  return [...pids];
+}
+
+/** SIGKILL to everything at and below `path`, again until nothing is there. */
+export async function killCgroup(path: string): Promise<void> {
+  for (let round = 0; round < 200; round++) {
+    const pids = processesIn(path);
+    if (pids.length === 0) return;
+    for (const pid of pids) {
+      try {
+        Deno.kill(pid, "SIGKILL");
+      } catch {
+        // Gone meanwhile.
+      }
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new Error(`processes in ${path} outlive SIGKILL: ${processesIn(path).join(", ")}`);
+}
+
+/** Removes the directories at and below `path`; throws where a process still sits in one. */
+export function removeCgroup(path: string): void {
+  for (const dir of cgroupsBelow(path).reverse()) {
+    try {
+      Deno.removeSync(dir);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+}

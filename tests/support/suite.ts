@@ -1,0 +1,93 @@
+/**
+ * A file of tests against one daemon in one test node. The daemon is started before the first test and stopped after
+ * the last; what the tests left behind fails the suite.
+ */
+import type { Daemon } from "./daemon.ts";
+import type { InstanceOptions } from "./instance.ts";
+import { Instance } from "./instance.ts";
+import { type NodeOptions, TestNode } from "./node.ts";
+import { Workbench } from "./pods.ts";
+import { makeDaemon, onSkiff } from "./runtime_under_test.ts";
+import type { Snapshot } from "./leftovers.ts";
+
+export interface SuiteOptions {
+  node?: NodeOptions;
+  daemon?: InstanceOptions;
+  /** Images pulled before the first test; default: the one most tests run. */
+  images?: string[];
+}
+
+/** Why a test only runs on our own binary: what the peer does otherwise. */
+export interface TestOptions {
+  skiffOnly?: string;
+}
+
+export interface Suite {
+  /** The root of every test: it is in the name because nothing here works without. */
+  test(name: string, body: (bench: Workbench) => Promise<void>, options?: TestOptions): void;
+  readonly daemon: Daemon;
+  readonly node: TestNode;
+}
+
+export function suite(options: SuiteOptions = {}): Suite {
+  let node: TestNode | undefined;
+  let daemon: Daemon | undefined;
+  let before: Snapshot | undefined;
+  const root = Deno.uid() === 0;
+
+  Deno.test.beforeAll(async () => {
+    if (!root) return;
+    node = await TestNode.start(options.node);
+    before = await node.snapshot();
+    daemon = makeDaemon(node, options.daemon);
+    await daemon.start();
+    await using bench = new Workbench(daemon);
+    for (const image of options.images ?? ["test/busybox:1"]) await bench.pull(node.image(image));
+  });
+
+  Deno.test.afterAll(async () => {
+    if (!node) return;
+    let left: string[] = [];
+    try {
+      await daemon?.stop();
+      // The bridge and the plugin's own chains stay by design of the CNI plugins; they go with the network namespace.
+      if (daemon instanceof Instance) {
+        left = (await node.leftSince(before!)).filter((line) =>
+          !/^(link: skiff-test0|packet filter rule: .*)$/.test(line)
+        );
+      }
+    } finally {
+      await node[Symbol.asyncDispose]();
+    }
+    if (left.length > 0) throw new Error(`left behind after the suite:\n  ${left.join("\n  ")}`);
+  });
+
+  return {
+    test(name, body, { skiffOnly } = {}) {
+      const peerDiffers = skiffOnly !== undefined && !onSkiff;
+      Deno.test({
+        name: `${name} (root)${peerDiffers ? ` [not on the peer: ${skiffOnly}]` : ""}`,
+        ignore: !root || peerDiffers,
+        // One connection serves the whole suite.
+        sanitizeOps: false,
+        sanitizeResources: false,
+        fn: async () => {
+          const mark = daemon!.log().length;
+          try {
+            await using bench = new Workbench(daemon!);
+            await body(bench);
+          } catch (error) {
+            console.error(`the daemon's log during "${name}":\n${daemon!.log().slice(mark).slice(-4000)}`);
+            throw error;
+          }
+        },
+      });
+    },
+    get daemon() {
+      return daemon!;
+    },
+    get node() {
+      return node!;
+    },
+  };
+}
