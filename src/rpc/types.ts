@@ -4,7 +4,10 @@ export interface CallContext {
   signal: AbortSignal;
   /** Milliseconds since the epoch, or undefined when the client set none. */
   deadline?: number;
+  /** `/runtime.v1.RuntimeService/Version`: the method as it goes over the wire. */
   method: string;
+  /** The W3C trace context that the client sent, as sent. */
+  traceparent?: string;
 }
 
 export type UnaryHandler<Request, Response> = (request: Request, context: CallContext) => Promise<Response> | Response;
@@ -19,12 +22,16 @@ export interface Codec<T> {
 /** A service description as ts-proto generates it (`outputServices=generic-definitions`). */
 export interface ServiceDefinition {
   fullName: string;
-  methods: Record<string, { name: string; requestType: Codec<any>; responseType: Codec<any>; requestStream: boolean; responseStream: boolean }>;
+  methods: Record<
+    string,
+    { name: string; requestType: Codec<any>; responseType: Codec<any>; requestStream: boolean; responseStream: boolean }
+  >;
 }
 
 /** Handlers by the method's key in the description; a method without one answers UNIMPLEMENTED and its name. A unary handler may return an {@link Encoded} to skip the codec. */
 export type Handlers<D extends ServiceDefinition> = {
-  [K in keyof D["methods"]]?: D["methods"][K] extends { requestType: Codec<infer Q>; responseType: Codec<infer R>; responseStream: infer S }
+  [K in keyof D["methods"]]?: D["methods"][K] extends
+    { requestType: Codec<infer Q>; responseType: Codec<infer R>; responseStream: infer S }
     ? S extends true ? StreamHandler<Q, R> : UnaryHandler<Q, R | Encoded>
     : never;
 };

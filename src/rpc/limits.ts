@@ -1,0 +1,65 @@
+/** What one connection may cost us. The defaults are far above what a kubelet or a CLI does. */
+export interface Limits {
+  /** Streams open at once, told to the peer; running handlers of streams that were reset count too (CVE-2023-44487). */
+  maxConcurrentStreams: number;
+  /** Bytes of a header list as RFC 7541 counts them, told to the peer. */
+  maxHeaderListBytes: number;
+  /** Bytes of one header block on the wire, and frames it may be split in. */
+  maxHeaderBlockBytes: number;
+  maxContinuationFrames: number;
+  /** Streams a peer may reset at once while their calls run, and per second after that. */
+  resetBurst: number;
+  resetsPerSecond: number;
+  /** PING, SETTINGS, PRIORITY, empty DATA and unknown frames; useful frames earn some back. */
+  controlBurst: number;
+  controlPerSecond: number;
+  /** WINDOW_UPDATE frames; each KiB of DATA that we send earns one back. */
+  windowUpdateBurst: number;
+  /** Bytes of replies to control frames that may wait because the peer does not read. */
+  maxControlOutBytes: number;
+  /** Bytes of responses that may wait on a connection before its further calls wait to begin, and to encode. */
+  maxQueuedOutBytes: number;
+  /** Bytes of requests kept for calls that are not over; 0 means twice the largest message, 64 MiB at least. */
+  maxBufferedInBytes: number;
+}
+
+export const DEFAULT_LIMITS: Limits = {
+  maxConcurrentStreams: 1000,
+  maxHeaderListBytes: 64 * 1024,
+  maxHeaderBlockBytes: 64 * 1024,
+  maxContinuationFrames: 32,
+  resetBurst: 1000,
+  resetsPerSecond: 200,
+  controlBurst: 2000,
+  controlPerSecond: 500,
+  windowUpdateBurst: 10_000,
+  maxControlOutBytes: 256 * 1024,
+  maxQueuedOutBytes: 16 * 1024 * 1024,
+  maxBufferedInBytes: 0,
+};
+
+/** Tokens that come back with time, and that useful work can earn. */
+export class Budget {
+  #tokens: number;
+  #filledAt = performance.now();
+
+  constructor(readonly burst: number, readonly perSecond: number) {
+    this.#tokens = burst;
+  }
+
+  /** Whether there was a token left to take. */
+  take(): boolean {
+    if (this.#tokens < 1) {
+      const now = performance.now();
+      this.earn((now - this.#filledAt) / 1000 * this.perSecond);
+      this.#filledAt = now;
+    }
+    if (this.#tokens < 1) return false;
+    this.#tokens--;
+    return true;
+  }
+
+  earn(tokens: number): void {
+    this.#tokens = Math.min(this.burst, this.#tokens + tokens);
+  }
+}
