@@ -8,3 +8,22 @@ export { kernel, LibcKernel } from "./libc.ts";
 export { programs } from "./run.ts";
 export { asyncFd } from "./async_fd.ts";
 export { openPty, pipe, resizePty } from "./pipes.ts";
+export type { RecordedCall } from "./call_recorder.ts";
+export { RecordingKernel } from "./recording.ts";
+export {
+  bootId,
+  boundingCapabilities,
+  isAlive,
+  minOomScoreAdj,
+  openProcess,
+  processEnd,
+  processGroup,
+  type ProcessIdentity,
+  processIdentity,
+  rlimits,
+  selfCgroup,
+  signalProcess,
+} from "./processes.ts";
+export { type MountInfo, mountsBelow, parseMountInfo } from "./mountinfo.ts";
+export { watchDirectory } from "./watch_directory.ts";
+export { pauseProgram } from "./pause/program.ts";
