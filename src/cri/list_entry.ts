@@ -1,14 +1,28 @@
-import type { Codec } from "../rpc/types.ts";
+import { type Codec, encodeField } from "../rpc/mod.ts";
 
-/** One element of a list reply, as it stands on the wire: in all of the CRI's list replies the list is field 1. */
+/** In all of the CRI's list replies, and the streamed ones, the list is this field. */
+const LIST_FIELD = 1;
+
+/** One element of a list reply, as it stands on the wire. */
 export function entry<T>(codec: Codec<T>, message: T): Uint8Array {
-  const body = codec.encode(message).finish();
-  const head = [0x0a];
-  let length = body.length;
-  for (; length > 0x7f; length = Math.floor(length / 128)) head.push((length & 0x7f) | 0x80);
-  head.push(length);
-  const bytes = new Uint8Array(head.length + body.length);
-  bytes.set(head);
-  bytes.set(body, head.length);
-  return bytes;
+  return encodeField(LIST_FIELD, codec.encode(message).finish());
+}
+
+/** The kubelet takes messages up to 16 MiB; a streamed list stays far below it. */
+const CHUNK_BYTES = 1 << 20;
+
+/** Cuts encoded entries into messages of a streamed list: each entry in exactly one of them. An empty list is no message. */
+export function* chunks(entries: Iterable<Uint8Array>): Generator<Uint8Array[]> {
+  let chunk: Uint8Array[] = [];
+  let bytes = 0;
+  for (const part of entries) {
+    if (bytes + part.length > CHUNK_BYTES && chunk.length > 0) {
+      yield chunk;
+      chunk = [];
+      bytes = 0;
+    }
+    chunk.push(part);
+    bytes += part.length;
+  }
+  if (chunk.length > 0) yield chunk;
 }

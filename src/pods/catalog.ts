@@ -121,7 +121,12 @@ function find<T>(all: Map<string, T>, id: string, what: string): T | undefined {
   let found: T | undefined;
   for (const [key, value] of all) {
     if (!key.startsWith(id)) continue;
-    if (found) throw new RpcError(Code.INVALID_ARGUMENT, `${what} ${JSON.stringify(id)}: more than one ID starts so; give more of it`);
+    if (found) {
+      throw new RpcError(
+        Code.INVALID_ARGUMENT,
+        `${what} ${JSON.stringify(id)}: more than one ID starts so; give more of it`,
+      );
+    }
     found = value;
   }
   return found;

@@ -1,10 +1,9 @@
 import type { CreateContainerRequest } from "../../proto/gen/runtime/v1/api.ts";
 import { NamespaceMode } from "../../proto/gen/runtime/v1/api.ts";
-import { ADJUSTERS, adjust, buildSpec, type SpecInput, stopSignalNumber, validateSpec } from "../oci/mod.ts";
+import { adjust, ADJUSTERS, buildSpec, type SpecInput, stopSignalNumber, validateSpec } from "../oci/mod.ts";
 import { Code, RpcError } from "../rpc/status.ts";
-import { processIdentity } from "../sys/mod.ts";
 import { Container, type Sandbox } from "./catalog.ts";
-import { containerFolder, type Context, newId, nowNanoseconds } from "./context.ts";
+import { containerFolder, type Context, emit, identify, newId, nowNanoseconds } from "./context.ts";
 import type { Job } from "./jobs.ts";
 import { differingFields, requestHash } from "./request_hash.ts";
 import { sandboxFacts } from "./sandbox_run.ts";
@@ -21,13 +20,21 @@ export async function createContainer(context: Context, request: CreateContainer
   const hash = requestHash(config);
   const { metadata } = sandbox.config;
   const subject = `${metadata!.namespace}/${metadata!.name}/${name}`;
-  return await context.jobs.run({ kind: "create-container", key: `container:${key}`, hash, subject, deadline: DEADLINE }, async (job) => {
+  return await context.jobs.run({
+    kind: "create-container",
+    key: `container:${key}`,
+    hash,
+    subject,
+    deadline: DEADLINE,
+  }, async (job) => {
     const existing = context.catalog.containerByKey(key);
     if (existing) {
       if (existing.record.hash === hash) return existing.id;
       throw new RpcError(
         Code.ALREADY_EXISTS,
-        `container ${subject} attempt ${attempt} exists as ${existing.id}, and the requests differ in ${differingFields(existing.config, config).join(", ")}: remove it or ask for another attempt`,
+        `container ${subject} attempt ${attempt} exists as ${existing.id}, and the requests differ in ${
+          differingFields(existing.config, config).join(", ")
+        }: remove it or ask for another attempt`,
       );
     }
     const id = newId();
@@ -37,12 +44,22 @@ export async function createContainer(context: Context, request: CreateContainer
   });
 }
 
-async function make(context: Context, job: Job, sandbox: Sandbox, id: string, key: string, hash: string, request: CreateContainerRequest): Promise<void> {
+async function make(
+  context: Context,
+  job: Job,
+  sandbox: Sandbox,
+  id: string,
+  key: string,
+  hash: string,
+  request: CreateContainerRequest,
+): Promise<void> {
   const { kernel, images, store, catalog, monitor } = context;
   const config = request.config!;
   assertReady(sandbox);
   const image = images.resolve(config.image!.image);
-  if (!image) throw new RpcError(Code.NOT_FOUND, `image ${JSON.stringify(config.image!.image)}: not on this node; pull it first`);
+  if (!image) {
+    throw new RpcError(Code.NOT_FOUND, `image ${JSON.stringify(config.image!.image)}: not on this node; pull it first`);
+  }
 
   const bundle = containerFolder(context, id);
   const { runtime } = sandbox.record;
@@ -74,9 +91,13 @@ async function make(context: Context, job: Job, sandbox: Sandbox, id: string, ke
     kernel.writeFile(`${bundle}/config.json`, JSON.stringify(built.spec), 0o600);
     return built;
   });
-  for (const note of notes) context.logger.info("container option without effect on this node", { container: id, note });
+  for (const note of notes) {
+    context.logger.info("container option without effect on this node", { container: id, note });
+  }
 
-  const logPath = config.logPath && sandbox.config.logDirectory ? `${sandbox.config.logDirectory}/${config.logPath}` : "";
+  const logPath = config.logPath && sandbox.config.logDirectory
+    ? `${sandbox.config.logDirectory}/${config.logPath}`
+    : "";
   const created = await job.step("runtime create", () => {
     job.undo("cgroup", { placement });
     job.undo("container", { id, handler: runtime, bundle, placement });
@@ -112,8 +133,8 @@ async function make(context: Context, job: Job, sandbox: Sandbox, id: string, ke
     message: "",
     runtime,
     placement,
-    process: processIdentity(kernel, created.pid),
-    monitor: processIdentity(kernel, created.conmonPid),
+    process: identify(created.pid, id),
+    monitor: identify(created.conmonPid, id),
     bundle,
     logPath,
     upper: rootfs.upper,
@@ -127,20 +148,34 @@ async function make(context: Context, job: Job, sandbox: Sandbox, id: string, ke
     container.process = spec.process;
     job.commit(() => store.putContainer(record, config));
     catalog.addContainer(container);
+    emit(context, "created", id, sandbox.id);
   });
 }
 
 /** A stop may come at any moment of a create: what it has missed must not be left running in a pod that is gone. */
 function assertReady(sandbox: Sandbox): void {
   if (sandbox.record.state === "ready" && !sandbox.stopping && !sandbox.removing) return;
-  throw new RpcError(Code.FAILED_PRECONDITION, `pod sandbox ${sandbox.id}: it is not ready any more, so no container can be made in it`);
+  throw new RpcError(
+    Code.FAILED_PRECONDITION,
+    `pod sandbox ${sandbox.id}: it is not ready any more, so no container can be made in it`,
+  );
 }
 
 function targetPidNamespace(context: Context, sandbox: Sandbox, request: CreateContainerRequest): string | undefined {
   const options = request.config!.linux?.securityContext?.namespaceOptions;
   if (options?.pid !== NamespaceMode.TARGET) return undefined;
   const target = context.catalog.container(options.targetId);
-  if (target.record.sandboxId !== sandbox.id) throw new RpcError(Code.INVALID_ARGUMENT, `namespace_options.target_id ${options.targetId}: that container is in another pod`);
-  if (target.record.state !== "running") throw new RpcError(Code.FAILED_PRECONDITION, `namespace_options.target_id ${options.targetId}: that container is not running`);
+  if (target.record.sandboxId !== sandbox.id) {
+    throw new RpcError(
+      Code.INVALID_ARGUMENT,
+      `namespace_options.target_id ${options.targetId}: that container is in another pod`,
+    );
+  }
+  if (target.record.state !== "running") {
+    throw new RpcError(
+      Code.FAILED_PRECONDITION,
+      `namespace_options.target_id ${options.targetId}: that container is not running`,
+    );
+  }
   return `/proc/${target.record.process.pid}/ns/pid`;
 }

@@ -1,5 +1,5 @@
 import type { Container } from "./catalog.ts";
-import type { Context } from "./context.ts";
+import { type Context, emit } from "./context.ts";
 import { stopContainer } from "./container_stop.ts";
 import { removeFromRuntime } from "./teardown.ts";
 
@@ -15,14 +15,31 @@ export function removeContainer(context: Context, container: Container): Promise
 
 async function remove(context: Context, container: Container): Promise<void> {
   const { record } = container;
-  await context.jobs.run({ kind: "remove-container", key: `remove:${record.id}`, hash: "", subject: container.config.metadata!.name, deadline: DEADLINE }, async (job) => {
+  await context.jobs.run({
+    kind: "remove-container",
+    key: `remove:${record.id}`,
+    hash: "",
+    subject: container.config.metadata!.name,
+    deadline: DEADLINE,
+  }, async (job) => {
     job.report.objectId = record.id;
     await job.step("stop", () => stopContainer(context, container, 0));
-    await job.step("runtime delete", () => removeFromRuntime(context, { id: record.id, handler: record.runtime, bundle: record.bundle, placement: record.placement, monitor: record.monitor }));
+    await job.step(
+      "runtime delete",
+      () =>
+        removeFromRuntime(context, {
+          id: record.id,
+          handler: record.runtime,
+          bundle: record.bundle,
+          placement: record.placement,
+          monitor: record.monitor,
+        }),
+    );
     await job.step("rootfs", () => context.images.unmountRootfs(record.id));
     await job.step("folder", () => context.kernel.removeTree(record.bundle));
     context.store.deleteContainer(record.id);
     context.catalog.deleteContainer(container);
+    emit(context, "deleted", record.id, record.sandboxId);
     context.statistics.forget(record.id);
   });
 }

@@ -1,4 +1,4 @@
-import { isAlive, pidfdSignal, SIGKILL } from "../sys/mod.ts";
+import { isAlive, SIGKILL, signalProcess } from "../sys/mod.ts";
 import type { Container } from "./catalog.ts";
 import type { Context } from "./context.ts";
 import { noteExit, noteLost } from "./exit.ts";
@@ -32,7 +32,7 @@ async function run(context: Context, container: Container, stop: NonNullable<Con
   const { record } = container;
   // One that never started has no program that could handle a signal.
   if (record.state === "running" && stop.deadline > Date.now()) {
-    pidfdSignal(context.kernel, record.process, record.stopSignal);
+    signalProcess(record.process, record.stopSignal);
     while (stop.deadline > Date.now()) {
       const ended = await Promise.race([container.exited.then(() => true), sleepUntil(stop)]);
       if (ended || gone(context, container)) return;
@@ -41,7 +41,12 @@ async function run(context: Context, container: Container, stop: NonNullable<Con
   for (let pause = KILL_RETRY_FIRST; !gone(context, container); pause = Math.min(pause * 2, KILL_RETRY_MOST)) {
     killAll(context, container);
     await Promise.race([container.exited, new Promise((resolve) => setTimeout(resolve, pause))]);
-    if (pause === KILL_RETRY_MOST) context.logger.warn("container does not die after SIGKILL", { container: container.id, processes: stuck(context, container) });
+    if (pause === KILL_RETRY_MOST) {
+      context.logger.warn("container does not die after SIGKILL", {
+        container: container.id,
+        processes: stuck(context, container),
+      });
+    }
   }
 }
 
@@ -60,7 +65,7 @@ function sleepUntil(stop: NonNullable<Container["stop"]>): Promise<false> {
 /** Its first process, and whatever else is in its cgroup: in a shared pid namespace the others would live on. */
 function killAll(context: Context, container: Container): void {
   const { record } = container;
-  pidfdSignal(context.kernel, record.process, SIGKILL);
+  signalProcess(record.process, SIGKILL);
   for (const pid of context.cgroups.processes(record.placement)) {
     try {
       context.kernel.kill(pid, SIGKILL);
@@ -72,7 +77,7 @@ function killAll(context: Context, container: Container): void {
 
 function gone(context: Context, container: Container): boolean {
   if (container.record.state === "exited" || noteExit(context, container)) return true;
-  if (isAlive(context.kernel, container.record.process)) return false;
+  if (isAlive(container.record.process)) return false;
   noteLost(context, container);
   return (container.record.state as string) === "exited";
 }

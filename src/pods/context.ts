@@ -4,8 +4,9 @@ import type { Network } from "../network/types.ts";
 import type { CgroupDriver, CgroupPlacement, Monitor, NodeLimits, OciRuntime, RuntimeHandler } from "../oci/types.ts";
 import type { Logger } from "../observe/types.ts";
 import { Code, RpcError } from "../rpc/status.ts";
-import type { Kernel } from "../sys/kernel.ts";
+import { type Kernel, type ProcessIdentity, processIdentity } from "../sys/mod.ts";
 import type { Catalog } from "./catalog.ts";
+import type { EventKind, Events } from "./events.ts";
 import type { Jobs } from "./jobs.ts";
 import type { Statistics } from "./statistics.ts";
 import type { Store } from "./store.ts";
@@ -24,6 +25,7 @@ export interface Context {
   cgroups: CgroupDriver;
   node: NodeLimits;
   statistics: Statistics;
+  events: Events;
   logger: Logger;
   bootId: string;
   /** The one cgroup of all monitors: outside every pod and outside the daemon's service. */
@@ -36,7 +38,12 @@ export interface Context {
 export function runtimeHandler(context: Context, name: string): RuntimeHandler {
   const handler = context.handlers.get(name || context.config.defaultRuntime);
   if (!handler) {
-    throw new RpcError(Code.INVALID_ARGUMENT, `runtime handler ${JSON.stringify(name)}: not configured; this node has ${[...context.handlers.keys()].join(", ")}`);
+    throw new RpcError(
+      Code.INVALID_ARGUMENT,
+      `runtime handler ${JSON.stringify(name)}: not configured; this node has ${
+        [...context.handlers.keys()].join(", ")
+      }`,
+    );
   }
   return handler;
 }
@@ -52,4 +59,16 @@ export function newId(): string {
 /** Nanoseconds since the epoch. */
 export function nowNanoseconds(): bigint {
   return BigInt(Math.round((performance.timeOrigin + performance.now()) * 1000)) * 1000n;
+}
+
+/** Tells subscribers of GetContainerEvents. For a pod itself `id` is the pod's. */
+export function emit(context: Context, kind: EventKind, id: string, sandboxId: string): void {
+  context.events.emit({ kind, id, sandboxId, at: nowNanoseconds() });
+}
+
+/** A process that was just made; RpcError INTERNAL if it is gone already. */
+export function identify(pid: number, id: string): ProcessIdentity {
+  const identity = processIdentity(pid);
+  if (!identity) throw new RpcError(Code.INTERNAL, `container ${id}: process ${pid} ended right after it was made`);
+  return identity;
 }

@@ -10,12 +10,16 @@ const OUTPUT_LIMIT = (16 << 20) - 4096;
 export async function execSync(context: Context, id: string, command: string[], timeout: number): Promise<ExecResult> {
   const container = context.catalog.container(id);
   if (container.record.state !== "running") {
-    throw new RpcError(Code.FAILED_PRECONDITION, `container ${container.id}: is ${container.record.state}, and a command can only be run in a running one`);
+    throw new RpcError(
+      Code.FAILED_PRECONDITION,
+      `container ${container.id}: is ${container.record.state}, and a command can only be run in a running one`,
+    );
   }
   const process = buildExecProcess(processOf(context, container), command, false);
   return await context.runtime.execSync(container.record.runtime, container.id, process, timeout, OUTPUT_LIMIT);
 }
 
 function processOf(context: Context, container: Container): Process {
-  return container.process ??= (JSON.parse(context.kernel.readText(`${container.record.bundle}/config.json`, 16 << 20)) as Spec).process;
+  return container.process ??=
+    (JSON.parse(context.kernel.readText(`${container.record.bundle}/config.json`, 16 << 20)) as Spec).process;
 }

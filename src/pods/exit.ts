@@ -1,6 +1,6 @@
 import { isAlive } from "../sys/mod.ts";
 import type { Container } from "./catalog.ts";
-import { type Context, nowNanoseconds } from "./context.ts";
+import { type Context, emit, nowNanoseconds } from "./context.ts";
 
 /** A monitor that died without an exit file leaves nobody who knows the code: this is what CRI-O reports, too. */
 const UNKNOWN_EXIT_CODE = 255;
@@ -20,7 +20,9 @@ export function noteExit(context: Context, container: Container): boolean {
 /** For a container whose process and monitor are both gone and left no exit file. */
 export function noteLost(context: Context, container: Container): void {
   const { record } = container;
-  if (record.state === "exited" || isAlive(context.kernel, record.process) || isAlive(context.kernel, record.monitor)) return;
+  if (record.state === "exited" || isAlive(record.process) || isAlive(record.monitor)) {
+    return;
+  }
   if (noteExit(context, container)) return;
   end(context, container, {
     exitCode: UNKNOWN_EXIT_CODE,
@@ -33,11 +35,26 @@ export function noteLost(context: Context, container: Container): void {
 /** For a container of an earlier boot. */
 export function noteReboot(context: Context, container: Container): void {
   if (container.record.state === "exited") return;
-  end(context, container, { exitCode: UNKNOWN_EXIT_CODE, finishedAt: String(nowNanoseconds()), reason: "NodeRebooted", message: "the node was restarted while the container existed" });
+  end(context, container, {
+    exitCode: UNKNOWN_EXIT_CODE,
+    finishedAt: String(nowNanoseconds()),
+    reason: "NodeRebooted",
+    message: "the node was restarted while the container existed",
+  });
 }
 
-function end(context: Context, container: Container, fields: { exitCode: number; finishedAt: string; reason: string; message: string }): void {
+function end(
+  context: Context,
+  container: Container,
+  fields: { exitCode: number; finishedAt: string; reason: string; message: string },
+): void {
   container.change({ ...fields, state: "exited" });
   context.store.updateContainer(container.record);
-  context.logger.info("container ended", { container: container.id, pod: container.record.sandboxId, code: fields.exitCode, reason: fields.reason });
+  emit(context, "stopped", container.id, container.record.sandboxId);
+  context.logger.info("container ended", {
+    container: container.id,
+    pod: container.record.sandboxId,
+    code: fields.exitCode,
+    reason: fields.reason,
+  });
 }

@@ -50,7 +50,16 @@ export class Job {
   readonly #made: { seq: number; kind: string; args: unknown }[] = [];
 
   constructor(request: JobRequest, store: Store, undoers: Record<string, Undoer>) {
-    this.report = { id: this.id, kind: request.kind, subject: request.subject, state: "running", startedAt: Date.now(), error: "", objectId: "", steps: [] };
+    this.report = {
+      id: this.id,
+      kind: request.kind,
+      subject: request.subject,
+      state: "running",
+      startedAt: Date.now(),
+      error: "",
+      objectId: "",
+      steps: [],
+    };
     this.#store = store;
     this.#undoers = undoers;
   }
@@ -108,7 +117,12 @@ export class Job {
         this.#store.deleteJournal(seq);
       } catch (error) {
         failures.push(`${kind}: ${messageOf(error)}`);
-        logger.error("undo failed; it is tried again at the next start", { job: this.report.kind, subject: this.report.subject, undo: kind, error });
+        logger.error("undo failed; it is tried again at the next start", {
+          job: this.report.kind,
+          subject: this.report.subject,
+          undo: kind,
+          error,
+        });
       }
     }
     return failures;
@@ -142,7 +156,12 @@ export class Jobs {
   async run<T>(request: JobRequest, body: (job: Job) => Promise<T>): Promise<T> {
     for (let running; (running = this.#running.get(request.key));) {
       if (running.hash === request.hash) return running.result as Promise<T>;
-      running.job.abort(new RpcError(Code.ABORTED, `${running.job.report.kind} ${running.job.report.subject}: given up for a newer request with other content`));
+      running.job.abort(
+        new RpcError(
+          Code.ABORTED,
+          `${running.job.report.kind} ${running.job.report.subject}: given up for a newer request with other content`,
+        ),
+      );
       await running.result.catch(() => {});
     }
     const job = new Job(request, this.#store, this.#undoers);
@@ -154,7 +173,10 @@ export class Jobs {
 
   async #execute<T>(job: Job, request: JobRequest, body: (job: Job) => Promise<T>): Promise<T> {
     const { report } = job;
-    const timer = setTimeout(() => job.abort(new RpcError(Code.DEADLINE_EXCEEDED, `not done after ${request.deadline / 1000} s`)), request.deadline);
+    const timer = setTimeout(
+      () => job.abort(new RpcError(Code.DEADLINE_EXCEEDED, `not done after ${request.deadline / 1000} s`)),
+      request.deadline,
+    );
     try {
       const result = await body(job);
       report.state = "done";
@@ -175,13 +197,20 @@ export class Jobs {
   #explain(job: Job, error: unknown, undone: string[]): RpcError {
     const { report } = job;
     const step = report.steps.at(-1);
-    const after = step ? ` at step ${step.name} after ${((step.duration ?? Date.now() - step.startedAt) / 1000).toFixed(1)} s` : "";
+    const after = step
+      ? ` at step ${step.name} after ${((step.duration ?? Date.now() - step.startedAt) / 1000).toFixed(1)} s`
+      : "";
     const waiting = step?.waitingFor && job.signal.aborted ? `, waiting for ${step.waitingFor}` : "";
     const leftover = undone.length > 0 ? `; not yet cleaned up: ${undone.join("; ")}` : "";
     const cause = job.signal.aborted ? job.signal.reason : error;
     const code = cause instanceof RpcError ? cause.code : Code.UNKNOWN;
     report.error = `${report.kind} ${report.subject}: failed${after}${waiting}: ${messageOf(cause)}${leftover}`;
-    this.#logger.warn("job failed", { job: report.kind, subject: report.subject, step: step?.name, error: report.error });
+    this.#logger.warn("job failed", {
+      job: report.kind,
+      subject: report.subject,
+      step: step?.name,
+      error: report.error,
+    });
     return new RpcError(code, report.error);
   }
 

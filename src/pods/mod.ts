@@ -2,6 +2,7 @@
 export { Pods, type PodsOptions } from "./pods.ts";
 export { Store, type StoreOptions } from "./store.ts";
 export { Container, Sandbox } from "./catalog.ts";
+export type { EventKind, PodEvent } from "./events.ts";
 export type { JobReport, JobStep } from "./jobs.ts";
 export type { ContainerRecord, ContainerStateName, SandboxRecord } from "./types.ts";
 export { nowNanoseconds } from "./context.ts";

@@ -1,12 +1,17 @@
 import type { PodSandboxConfig } from "../../proto/gen/runtime/v1/api.ts";
 import { buildPauseSpec } from "../oci/mod.ts";
-import { pauseProgram, processIdentity } from "../sys/mod.ts";
-import type { Context } from "./context.ts";
+import { pauseProgram } from "../sys/mod.ts";
+import { type Context, identify } from "./context.ts";
 import type { Job } from "./jobs.ts";
 import type { SandboxRecord } from "./types.ts";
 
 /** Starts the process that holds the pod's shared pid namespace: pid 1 in it, and it reaps what is left behind. */
-export async function startPause(context: Context, job: Job, record: SandboxRecord, config: PodSandboxConfig): Promise<void> {
+export async function startPause(
+  context: Context,
+  job: Job,
+  record: SandboxRecord,
+  config: PodSandboxConfig,
+): Promise<void> {
   const { kernel } = context;
   const id = `${record.id}-pause`;
   const bundle = `${record.folder}/pause`;
@@ -14,7 +19,17 @@ export async function startPause(context: Context, job: Job, record: SandboxReco
   const placement = context.cgroups.place(record.cgroupParent, id);
   kernel.mkdirs(root, 0o755);
   kernel.writeFile(`${root}/pause`, pauseProgram(), 0o755);
-  const spec = buildPauseSpec({ id, config, hostname: record.hostname, root, placement, node: context.node, netns: record.netns, ipcns: record.ipcns, utsns: record.utsns });
+  const spec = buildPauseSpec({
+    id,
+    config,
+    hostname: record.hostname,
+    root,
+    placement,
+    node: context.node,
+    netns: record.netns,
+    ipcns: record.ipcns,
+    utsns: record.utsns,
+  });
   kernel.writeFile(`${bundle}/config.json`, JSON.stringify(spec), 0o600);
   job.undo("cgroup", { placement });
   job.undo("container", { id, handler: record.runtime, bundle, placement });
@@ -30,5 +45,11 @@ export async function startPause(context: Context, job: Job, record: SandboxReco
     signal: job.signal,
   });
   await context.runtime.start(record.runtime, id);
-  record.pause = { id, bundle, placement, process: processIdentity(kernel, created.pid), monitor: processIdentity(kernel, created.conmonPid) };
+  record.pause = {
+    id,
+    bundle,
+    placement,
+    process: identify(created.pid, id),
+    monitor: identify(created.conmonPid, id),
+  };
 }

@@ -1,5 +1,10 @@
-import type { CreateContainerRequest, LinuxContainerResources, RunPodSandboxRequest } from "../../proto/gen/runtime/v1/api.ts";
+import type {
+  CreateContainerRequest,
+  LinuxContainerResources,
+  RunPodSandboxRequest,
+} from "../../proto/gen/runtime/v1/api.ts";
 import type { ExecResult } from "../oci/mod.ts";
+import type { UsageReader } from "../stats/mod.ts";
 import { Code, RpcError } from "../rpc/status.ts";
 import { Catalog, type Container, type Sandbox } from "./catalog.ts";
 import { createContainer } from "./container_create.ts";
@@ -8,6 +13,7 @@ import { startContainer } from "./container_start.ts";
 import { stopContainer } from "./container_stop.ts";
 import { updateContainerResources } from "./container_update.ts";
 import type { Context } from "./context.ts";
+import { type EventKind, Events, type PodEvent } from "./events.ts";
 import { execSync } from "./exec.ts";
 import { noteExit, noteLost } from "./exit.ts";
 import { type JobReport, Jobs } from "./jobs.ts";
@@ -15,23 +21,32 @@ import { recover } from "./recover.ts";
 import { removePodSandbox } from "./sandbox_remove.ts";
 import { runPodSandbox } from "./sandbox_run.ts";
 import { stopPodSandbox } from "./sandbox_stop.ts";
+import { Statistics } from "./statistics.ts";
 import { undoers } from "./teardown.ts";
 
 /** Between looks for containers whose monitor died without a word. */
 const LOST_INTERVAL = 5_000;
 
-export type PodsOptions = Omit<Context, "catalog" | "jobs">;
+export type PodsOptions = Omit<Context, "catalog" | "jobs" | "statistics" | "events"> & { usage: UsageReader };
 
 /** Pods and containers: everything that cri/ and admin/ ask of the domain. */
 export class Pods implements AsyncDisposable {
   readonly catalog = new Catalog();
+  readonly statistics: Statistics;
+  readonly #events = new Events();
   readonly #context: Context;
   #watch?: AsyncDisposable;
   #timer?: ReturnType<typeof setInterval>;
 
   constructor(options: PodsOptions) {
-    const context = { ...options, catalog: this.catalog };
-    const jobs = new Jobs({ store: options.store, undoers: undoers(context), logger: options.logger, keep: options.config.keepJobs });
+    this.statistics = new Statistics(options.usage, options.images, options.cgroups);
+    const context = { ...options, catalog: this.catalog, statistics: this.statistics, events: this.#events };
+    const jobs = new Jobs({
+      store: options.store,
+      undoers: undoers(context),
+      logger: options.logger,
+      keep: options.config.keepJobs,
+    });
     this.#context = { ...context, jobs };
   }
 
@@ -44,7 +59,9 @@ export class Pods implements AsyncDisposable {
       if (container && container.record.state === "running") noteExit(context, container);
     });
     this.#timer = setInterval(() => {
-      for (const container of this.catalog.containers.values()) if (container.record.state === "running") noteLost(context, container);
+      for (const container of this.catalog.containers.values()) {
+        if (container.record.state === "running") noteLost(context, container);
+      }
     }, LOST_INTERVAL);
   }
 
@@ -84,13 +101,33 @@ export class Pods implements AsyncDisposable {
   /** After the kubelet has moved the log file away. */
   async reopenLog(id: string): Promise<void> {
     const container = this.catalog.container(id);
-    if (container.record.state !== "running") throw new RpcError(Code.FAILED_PRECONDITION, `container ${container.id}: is ${container.record.state}, so its log is not written any more`);
+    if (container.record.state !== "running") {
+      throw new RpcError(
+        Code.FAILED_PRECONDITION,
+        `container ${container.id}: is ${container.record.state}, so its log is not written any more`,
+      );
+    }
     await this.#context.monitor.reopenLog(container.record.bundle);
   }
 
   /** Containers whose root file system is made of this image. */
   usersOf(imageId: string): string[] {
     return [...this.catalog.containers.values()].filter(({ record }) => record.imageId === imageId).map(({ id }) => id);
+  }
+  /** What there is, then what happens. Ends with the signal. */
+  events(signal: AbortSignal): AsyncGenerator<PodEvent> {
+    return this.#events.subscribe(this.#snapshot(), signal);
+  }
+  *#snapshot(): Generator<PodEvent> {
+    const kinds: Record<string, EventKind> = { created: "created", running: "started", exited: "stopped" };
+    for (const { record } of this.catalog.containers.values()) {
+      yield {
+        kind: kinds[record.state],
+        id: record.id,
+        sandboxId: record.sandboxId,
+        at: BigInt(record.finishedAt || record.startedAt || record.createdAt),
+      };
+    }
   }
   jobs(): JobReport[] {
     return this.#context.jobs.list();

@@ -25,13 +25,16 @@ export function differingFields(left: unknown, right: unknown, limit = 5): strin
   const found: string[] = [];
   const walk = (a: unknown, b: unknown, path: string) => {
     if (found.length >= limit || canonical(a) === canonical(b)) return;
-    const plain = (value: unknown) => typeof value === "object" && value !== null && !(value instanceof Uint8Array) && !Array.isArray(value);
+    const plain = (value: unknown) =>
+      typeof value === "object" && value !== null && !(value instanceof Uint8Array) && !Array.isArray(value);
     if (!plain(a) || !plain(b)) {
       found.push(path || "(all)");
       return;
     }
     const left = a as Record<string, unknown>, right = b as Record<string, unknown>;
-    for (const key of new Set([...Object.keys(left), ...Object.keys(right)])) walk(left[key], right[key], path ? `${path}.${key}` : key);
+    for (const key of new Set([...Object.keys(left), ...Object.keys(right)])) {
+      walk(left[key], right[key], path ? `${path}.${key}` : key);
+    }
   };
   walk(left, right, "");
   return found;

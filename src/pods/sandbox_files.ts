@@ -10,7 +10,9 @@ const SHM_BYTES = 64 << 20;
 /** resolv.conf of a pod: what the request says, or the node's own. */
 export function resolvConf(kernel: Kernel, config: PodSandboxConfig): string {
   const dns = config.dnsConfig;
-  if (!dns || (dns.servers.length === 0 && dns.searches.length === 0 && dns.options.length === 0)) return readOrEmpty(kernel, "/etc/resolv.conf");
+  if (!dns || (dns.servers.length === 0 && dns.searches.length === 0 && dns.options.length === 0)) {
+    return readOrEmpty(kernel, "/etc/resolv.conf");
+  }
   let text = "";
   if (dns.searches.length > 0) text += `search ${dns.searches.join(" ")}\n`;
   for (const server of dns.servers) text += `nameserver ${server}\n`;

@@ -1,5 +1,5 @@
 import type { Sandbox } from "./catalog.ts";
-import type { Context } from "./context.ts";
+import { type Context, emit } from "./context.ts";
 import { removeContainer } from "./container_remove.ts";
 import { stopPodSandbox } from "./sandbox_stop.ts";
 
@@ -16,12 +16,24 @@ export function removePodSandbox(context: Context, sandbox: Sandbox): Promise<vo
 async function remove(context: Context, sandbox: Sandbox): Promise<void> {
   const { record, config } = sandbox;
   const subject = `${config.metadata!.namespace}/${config.metadata!.name}`;
-  await context.jobs.run({ kind: "remove-pod-sandbox", key: `remove:${record.id}`, hash: "", subject, deadline: DEADLINE }, async (job) => {
+  await context.jobs.run({
+    kind: "remove-pod-sandbox",
+    key: `remove:${record.id}`,
+    hash: "",
+    subject,
+    deadline: DEADLINE,
+  }, async (job) => {
     job.report.objectId = record.id;
     await job.step("stop", () => stopPodSandbox(context, sandbox));
-    await job.step("containers", () => Promise.all(context.catalog.containersOf(record.id).map((container) => removeContainer(context, container))));
+    await job.step(
+      "containers",
+      () =>
+        Promise.all(context.catalog.containersOf(record.id).map((container) => removeContainer(context, container))),
+    );
     await job.step("folder", () => context.kernel.removeTree(record.folder));
     context.store.deleteSandbox(record.id);
     context.catalog.deleteSandbox(sandbox);
+    context.statistics.forget(record.id);
+    emit(context, "deleted", record.id, record.id);
   });
 }

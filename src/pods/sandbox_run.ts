@@ -4,7 +4,7 @@ import type { PodSandboxConfig, RunPodSandboxRequest } from "../../proto/gen/run
 import { pinNamespaces } from "../network/mod.ts";
 import { Code, RpcError } from "../rpc/status.ts";
 import { Sandbox } from "./catalog.ts";
-import { type Context, newId, nowNanoseconds, runtimeHandler, sandboxFolder } from "./context.ts";
+import { type Context, emit, newId, nowNanoseconds, runtimeHandler, sandboxFolder } from "./context.ts";
 import type { Job } from "./jobs.ts";
 import { startPause } from "./pause.ts";
 import { differingFields, requestHash } from "./request_hash.ts";
@@ -21,23 +21,40 @@ export function runPodSandbox(context: Context, request: RunPodSandboxRequest): 
   const key = JSON.stringify([namespace, name, uid, attempt]);
   const hash = requestHash(request);
   const subject = `${namespace}/${name}`;
-  return context.jobs.run({ kind: "run-pod-sandbox", key: `pod:${key}`, hash, subject, deadline: DEADLINE }, async (job) => {
-    const existing = context.catalog.sandboxByKey(key);
-    if (existing) return existingId(existing, hash, config, subject);
-    const id = newId();
-    job.report.objectId = id;
-    const sandbox = await make(context, job, id, key, hash, request);
-    return sandbox.id;
-  });
+  return context.jobs.run(
+    { kind: "run-pod-sandbox", key: `pod:${key}`, hash, subject, deadline: DEADLINE },
+    async (job) => {
+      const existing = context.catalog.sandboxByKey(key);
+      if (existing) return existingId(existing, hash, config, subject);
+      const id = newId();
+      job.report.objectId = id;
+      const sandbox = await make(context, job, id, key, hash, request);
+      return sandbox.id;
+    },
+  );
 }
 
 function existingId(existing: Sandbox, hash: string, config: PodSandboxConfig, subject: string): string {
   if (existing.record.hash === hash && existing.record.state === "ready") return existing.id;
-  const why = existing.record.hash === hash ? "it is not ready any more" : `the requests differ in ${differingFields(existing.config, config).join(", ") || "the runtime handler"}`;
-  throw new RpcError(Code.ALREADY_EXISTS, `pod ${subject} attempt ${config.metadata!.attempt} exists as ${existing.id}, and ${why}: remove it or ask for another attempt`);
+  const why = existing.record.hash === hash
+    ? "it is not ready any more"
+    : `the requests differ in ${differingFields(existing.config, config).join(", ") || "the runtime handler"}`;
+  throw new RpcError(
+    Code.ALREADY_EXISTS,
+    `pod ${subject} attempt ${
+      config.metadata!.attempt
+    } exists as ${existing.id}, and ${why}: remove it or ask for another attempt`,
+  );
 }
 
-async function make(context: Context, job: Job, id: string, key: string, hash: string, request: RunPodSandboxRequest): Promise<Sandbox> {
+async function make(
+  context: Context,
+  job: Job,
+  id: string,
+  key: string,
+  hash: string,
+  request: RunPodSandboxRequest,
+): Promise<Sandbox> {
   const { kernel, store, catalog } = context;
   const config = request.config!;
   const folder = sandboxFolder(context, id);
@@ -51,7 +68,8 @@ async function make(context: Context, job: Job, id: string, key: string, hash: s
     bootId: context.bootId,
     runtimeHandler: request.runtimeHandler,
     runtime: runtimeHandler(context, request.runtimeHandler),
-    hostname: config.hostname || (onHostNetwork(config) ? kernel.readText("/proc/sys/kernel/hostname").trim() : id.slice(0, 12)),
+    hostname: config.hostname ||
+      (onHostNetwork(config) ? kernel.readText("/proc/sys/kernel/hostname").trim() : id.slice(0, 12)),
     folder,
     cgroupParent: config.linux?.cgroupParent || context.config.defaultCgroupParent,
   };
@@ -78,6 +96,8 @@ async function make(context: Context, job: Job, id: string, key: string, hash: s
   await job.step("store", async () => {
     job.commit(() => store.putSandbox(record, config));
     catalog.addSandbox(sandbox);
+    emit(context, "created", id, id);
+    emit(context, "started", id, id);
     // An address that was given out must be known after a power cut, or it leaks.
     if (record.attachment) await store.durable();
   });

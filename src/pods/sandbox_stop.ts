@@ -1,6 +1,6 @@
 import { unpin } from "../network/mod.ts";
 import type { Sandbox } from "./catalog.ts";
-import type { Context } from "./context.ts";
+import { type Context, emit } from "./context.ts";
 import { stopContainer } from "./container_stop.ts";
 import { podNetwork } from "./sandbox_run.ts";
 import { removeFromRuntime, unmount } from "./teardown.ts";
@@ -23,28 +23,41 @@ function holdsAnything({ record }: Sandbox): boolean {
 async function stop(context: Context, sandbox: Sandbox): Promise<void> {
   const { record, config } = sandbox;
   const subject = `${config.metadata!.namespace}/${config.metadata!.name}`;
-  await context.jobs.run({ kind: "stop-pod-sandbox", key: `stop:${record.id}`, hash: "", subject, deadline: DEADLINE }, async (job) => {
-    job.report.objectId = record.id;
-    await job.step("containers", () => Promise.all(context.catalog.containersOf(record.id).map((container) => stopContainer(context, container, 0))));
-    if (record.netns) {
-      await job.step("network", async () => {
-        await context.network.del(podNetwork(record, config), record.attachment);
-        sandbox.change({ attachment: undefined });
+  await context.jobs.run(
+    { kind: "stop-pod-sandbox", key: `stop:${record.id}`, hash: "", subject, deadline: DEADLINE },
+    async (job) => {
+      job.report.objectId = record.id;
+      await job.step("containers", () =>
+        Promise.all(
+          context.catalog.containersOf(record.id).map((container) => stopContainer(context, container, 0)),
+        ));
+      if (record.netns) {
+        await job.step("network", async () => {
+          await context.network.del(podNetwork(record, config), record.attachment);
+          sandbox.change({ attachment: undefined });
+        });
+      }
+      if (record.pause) {
+        const { pause } = record;
+        await job.step("pause", async () => {
+          await removeFromRuntime(context, {
+            id: pause.id,
+            handler: record.runtime,
+            bundle: pause.bundle,
+            placement: pause.placement,
+            monitor: pause.monitor,
+          });
+          await context.kernel.removeTree(pause.bundle);
+          sandbox.change({ pause: undefined });
+        });
+      }
+      await job.step("namespaces", () => {
+        for (const path of [record.netns, record.ipcns, record.utsns]) if (path) unpin(context.kernel, path);
+        if (record.shm) unmount(context, record.shm);
+        sandbox.change({ state: "notready", netns: undefined, ipcns: undefined, utsns: undefined, shm: undefined });
+        context.store.updateSandbox(sandbox.record);
+        emit(context, "stopped", record.id, record.id);
       });
-    }
-    if (record.pause) {
-      const { pause } = record;
-      await job.step("pause", async () => {
-        await removeFromRuntime(context, { id: pause.id, handler: record.runtime, bundle: pause.bundle, placement: pause.placement, monitor: pause.monitor });
-        await context.kernel.removeTree(pause.bundle);
-        sandbox.change({ pause: undefined });
-      });
-    }
-    await job.step("namespaces", () => {
-      for (const path of [record.netns, record.ipcns, record.utsns]) if (path) unpin(context.kernel, path);
-      if (record.shm) unmount(context, record.shm);
-      sandbox.change({ state: "notready", netns: undefined, ipcns: undefined, utsns: undefined, shm: undefined });
-      context.store.updateSandbox(sandbox.record);
-    });
-  });
+    },
+  );
 }

@@ -1,7 +1,7 @@
 import type { Images } from "../images/types.ts";
-import type { CgroupUsage, UsageReader } from "../stats/types.ts";
-import { RateKeeper } from "../stats/mod.ts";
-import type { Container } from "./catalog.ts";
+import { type CgroupUsage, type InterfaceUsage, RateKeeper, type UsageReader } from "../stats/mod.ts";
+import type { CgroupDriver } from "../oci/types.ts";
+import type { Container, Sandbox } from "./catalog.ts";
 
 export interface ContainerFigures {
   usage: CgroupUsage;
@@ -10,22 +10,45 @@ export interface ContainerFigures {
   writable: { mountpoint: string; usedBytes: number; inodesUsed: number };
 }
 
-/** What containers use: cgroup files and the writable layer. */
+export interface SandboxFigures {
+  usage: CgroupUsage;
+  nanoCores?: bigint;
+  /** The first is the pod's default one. */
+  interfaces: InterfaceUsage[];
+}
+
+/** What pods and containers use: cgroup files, network interfaces, writable layers. */
 export class Statistics {
   readonly #reader: UsageReader;
   readonly #images: Images;
+  readonly #cgroups: CgroupDriver;
   readonly #rates = new RateKeeper();
 
-  constructor(reader: UsageReader, images: Images) {
+  constructor(reader: UsageReader, images: Images, cgroups: CgroupDriver) {
     this.#reader = reader;
     this.#images = images;
+    this.#cgroups = cgroups;
   }
 
-  async container(container: Container): Promise<ContainerFigures> {
-    const { record } = container;
+  async container({ record }: Container): Promise<ContainerFigures> {
     const usage = this.#reader.cgroup(record.placement);
-    const nanoCores = usage.cpuUsageNanoseconds === undefined ? undefined : this.#rates.nanoCores(record.id, usage.timestamp, usage.cpuUsageNanoseconds);
-    return { usage, nanoCores, writable: await this.#images.writableUsage(record.id) };
+    return { usage, nanoCores: this.#rate(record.id, usage), writable: await this.#images.writableUsage(record.id) };
+  }
+
+  /** Of the cgroup that the kubelet made for the pod: its containers together. */
+  sandbox({ record }: Sandbox): SandboxFigures {
+    const usage = this.#reader.cgroup(this.#cgroups.place(record.cgroupParent, ""));
+    return {
+      usage,
+      nanoCores: this.#rate(record.id, usage),
+      interfaces: record.netns ? this.#reader.network(record.netns) : [],
+    };
+  }
+
+  #rate(id: string, usage: CgroupUsage): bigint | undefined {
+    return usage.cpuUsageNanoseconds === undefined
+      ? undefined
+      : this.#rates.nanoCores(id, usage.timestamp, usage.cpuUsageNanoseconds);
   }
 
   forget(id: string): void {

@@ -52,12 +52,16 @@ export class Store implements ImageTable {
   constructor(options: StoreOptions) {
     this.#options = options;
     this.#database = new DatabaseSync(options.path);
-    this.#database.exec("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=0; PRAGMA busy_timeout=2000;");
+    this.#database.exec(
+      "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=0; PRAGMA busy_timeout=2000;",
+    );
     this.#database.exec(TABLES);
     const version = Number(this.#get("SELECT value FROM meta WHERE key='tables'")?.value ?? 0);
     if (version > TABLES_VERSION) {
       this.#database.close();
-      throw new Error(`store ${options.path}: written by a newer skiff (tables version ${version}, this one knows ${TABLES_VERSION}); start the newer one`);
+      throw new Error(
+        `store ${options.path}: written by a newer skiff (tables version ${version}, this one knows ${TABLES_VERSION}); start the newer one`,
+      );
     }
     this.#run("INSERT OR REPLACE INTO meta VALUES ('tables', ?)", String(TABLES_VERSION));
   }
@@ -124,7 +128,12 @@ export class Store implements ImageTable {
     }));
   }
   putSandbox(record: SandboxRecord, config: PodSandboxConfig): void {
-    this.#run("INSERT INTO sandboxes VALUES (?, ?, ?)", record.id, JSON.stringify(record), PodSandboxConfig.encode(config).finish());
+    this.#run(
+      "INSERT INTO sandboxes VALUES (?, ?, ?)",
+      record.id,
+      JSON.stringify(record),
+      PodSandboxConfig.encode(config).finish(),
+    );
   }
   updateSandbox(record: SandboxRecord): void {
     this.#run("UPDATE sandboxes SET record=? WHERE id=?", JSON.stringify(record), record.id);
@@ -139,11 +148,18 @@ export class Store implements ImageTable {
     }));
   }
   putContainer(record: ContainerRecord, config: ContainerConfig): void {
-    this.#run("INSERT INTO containers VALUES (?, ?, ?)", record.id, JSON.stringify(record), ContainerConfig.encode(config).finish());
+    this.#run(
+      "INSERT INTO containers VALUES (?, ?, ?)",
+      record.id,
+      JSON.stringify(record),
+      ContainerConfig.encode(config).finish(),
+    );
   }
   updateContainer(record: ContainerRecord, config?: ContainerConfig): void {
     this.#run("UPDATE containers SET record=? WHERE id=?", JSON.stringify(record), record.id);
-    if (config) this.#run("UPDATE containers SET config=? WHERE id=?", ContainerConfig.encode(config).finish(), record.id);
+    if (config) {
+      this.#run("UPDATE containers SET config=? WHERE id=?", ContainerConfig.encode(config).finish(), record.id);
+    }
   }
   deleteContainer(id: string): void {
     this.#run("DELETE FROM containers WHERE id=?", id);
@@ -183,7 +199,11 @@ export class Store implements ImageTable {
     return this.#all("SELECT record FROM layers").map((row) => JSON.parse(row.record));
   }
   putImage(image: ImageRecord): Promise<void> {
-    this.#run("INSERT OR REPLACE INTO images VALUES (?, ?)", image.id, JSON.stringify({ ...image, pulledAt: String(image.pulledAt) }));
+    this.#run(
+      "INSERT OR REPLACE INTO images VALUES (?, ?)",
+      image.id,
+      JSON.stringify({ ...image, pulledAt: String(image.pulledAt) }),
+    );
     return this.durable();
   }
   deleteImage(id: string): Promise<void> {

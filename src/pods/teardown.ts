@@ -1,11 +1,10 @@
 import { unpin } from "../network/mod.ts";
-import type { PodNetwork, NetworkAttachment } from "../network/types.ts";
+import type { NetworkAttachment, PodNetwork } from "../network/types.ts";
 import type { CgroupPlacement, RuntimeHandler } from "../oci/types.ts";
 import { Errno } from "../sys/kernel.ts";
-import { EINVAL, ENOENT, isAlive, MNT_DETACH, processIdentity, SIGKILL } from "../sys/mod.ts";
+import { EINVAL, ENOENT, isAlive, MNT_DETACH, type ProcessIdentity, processIdentity, SIGKILL } from "../sys/mod.ts";
 import type { Context } from "./context.ts";
 import type { Undoer } from "./jobs.ts";
-import type { ProcessIdentity } from "./types.ts";
 
 /** A container as the OCI runtime and the monitor know it: enough to take it down, whatever became of it. */
 export interface RuntimeContainer {
@@ -27,7 +26,8 @@ export function undoers(context: Omit<Context, "jobs">): Record<string, Undoer> 
     namespace: ({ path }: { path: string }) => unpin(context.kernel, path),
     mount: ({ path }: { path: string }) => unmount(context, path),
     rootfs: ({ id }: { id: string }) => context.images.unmountRootfs(id),
-    network: ({ pod, attachment }: { pod: PodNetwork; attachment?: NetworkAttachment }) => context.network.del(pod, attachment),
+    network: ({ pod, attachment }: { pod: PodNetwork; attachment?: NetworkAttachment }) =>
+      context.network.del(pod, attachment),
     cgroup: ({ placement }: { placement: CgroupPlacement }) => context.cgroups.remove(placement),
     container: (container: RuntimeContainer) => removeFromRuntime(context, container),
   };
@@ -43,15 +43,23 @@ export function unmount(context: Pick<Context, "kernel">, path: string): void {
 }
 
 /** Kills the container if it runs, deletes it from the runtime, and sees its monitor off. */
-export async function removeFromRuntime(context: Pick<Context, "kernel" | "runtime" | "cgroups" | "monitor" | "logger">, container: RuntimeContainer): Promise<void> {
+export async function removeFromRuntime(
+  context: Pick<Context, "kernel" | "runtime" | "cgroups" | "monitor" | "logger">,
+  container: RuntimeContainer,
+): Promise<void> {
   await context.runtime.delete(container.handler, container.id);
   await context.cgroups.remove(container.placement);
   const monitors = container.monitor ? [container.monitor] : findMonitors(context, container);
   const deadline = Date.now() + MONITOR_GRACE;
   for (const monitor of monitors) {
-    while (isAlive(context.kernel, monitor) && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 2));
-    if (!isAlive(context.kernel, monitor)) continue;
-    context.logger.warn("a monitor outlived its container and is killed", { container: container.id, pid: monitor.pid });
+    while (isAlive(monitor) && Date.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    if (!isAlive(monitor)) continue;
+    context.logger.warn("a monitor outlived its container and is killed", {
+      container: container.id,
+      pid: monitor.pid,
+    });
     context.kernel.kill(monitor.pid, SIGKILL);
   }
   context.monitor.forget(container.id);
@@ -60,16 +68,14 @@ export async function removeFromRuntime(context: Pick<Context, "kernel" | "runti
 /** After a crash nobody may have noted the monitor's pid: found by its pid file, or by its command line. */
 function findMonitors(context: Pick<Context, "kernel">, container: RuntimeContainer): ProcessIdentity[] {
   const { kernel } = context;
-  const found: ProcessIdentity[] = [];
-  for (const { name } of kernel.readDirectory("/proc")) {
-    const pid = Number(name);
-    if (!Number.isInteger(pid)) continue;
+  const pids = kernel.readDirectory("/proc").map(({ name }) => Number(name)).filter(Number.isInteger);
+  return pids.filter((pid) => {
     try {
       const words = kernel.readText(`/proc/${pid}/cmdline`).split("\0");
-      if (words.includes(container.bundle) && words.includes(container.id)) found.push(processIdentity(kernel, pid));
+      return words.includes(container.bundle) && words.includes(container.id);
     } catch {
       // It ended while we looked.
+      return false;
     }
-  }
-  return found;
+  }).flatMap((pid) => processIdentity(pid) ?? []);
 }

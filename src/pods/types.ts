@@ -1,13 +1,7 @@
 import type { CgroupPlacement, ResolvedUser, RuntimeHandler } from "../oci/types.ts";
 import type { NetworkAttachment } from "../network/types.ts";
+import type { ProcessIdentity } from "../sys/mod.ts";
 import type { ContainerConfig, PodSandboxConfig } from "../../proto/gen/runtime/v1/api.ts";
-
-/** A process as something that can be checked: a pid alone may be somebody else's by now. */
-export interface ProcessIdentity {
-  pid: number;
-  /** Field 22 of /proc/PID/stat. */
-  startTime: string;
-}
 
 /** What the store keeps of a pod, beside its config. Kernel objects in it are only true in the boot `bootId`. */
 export interface SandboxRecord {
@@ -34,7 +28,13 @@ export interface SandboxRecord {
   cgroupParent: string;
   attachment?: NetworkAttachment;
   /** The pause process of a pod that shares its pid namespace. */
-  pause?: { id: string; process: ProcessIdentity; monitor: ProcessIdentity; bundle: string; placement: CgroupPlacement };
+  pause?: {
+    id: string;
+    process: ProcessIdentity;
+    monitor: ProcessIdentity;
+    bundle: string;
+    placement: CgroupPlacement;
+  };
 }
 
 export type ContainerStateName = "created" | "running" | "exited";

@@ -32,7 +32,7 @@ export interface ServiceDefinition {
 export type Handlers<D extends ServiceDefinition> = {
   [K in keyof D["methods"]]?: D["methods"][K] extends
     { requestType: Codec<infer Q>; responseType: Codec<infer R>; responseStream: infer S }
-    ? S extends true ? StreamHandler<Q, R> : UnaryHandler<Q, R | Encoded>
+    ? S extends true ? StreamHandler<Q, R | Encoded> : UnaryHandler<Q, R | Encoded>
     : never;
 };
 

@@ -27,3 +27,4 @@ export {
 export { type MountInfo, mountsBelow, parseMountInfo } from "./mountinfo.ts";
 export { watchDirectory } from "./watch_directory.ts";
 export { pauseProgram } from "./pause/program.ts";
+export { lockFile } from "./lock_file.ts";

@@ -3,7 +3,8 @@ import { plainText } from "../check.ts";
 import type { RuntimeDependencies } from "./dependencies.ts";
 import { containerStatsOf } from "./stats_shape.ts";
 
-export const containerStats = ({ pods, statistics }: RuntimeDependencies) => async (request: ContainerStatsRequest): Promise<ContainerStatsResponse> => {
-  const container = pods.catalog.container(plainText("container_id", request.containerId));
-  return { stats: containerStatsOf(container, await statistics.container(container)) };
-};
+export const containerStats =
+  ({ pods }: RuntimeDependencies) => async (request: ContainerStatsRequest): Promise<ContainerStatsResponse> => {
+    const container = pods.catalog.container(plainText("container_id", request.containerId));
+    return { stats: containerStatsOf(container, await pods.statistics.container(container)) };
+  };

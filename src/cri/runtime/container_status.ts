@@ -1,14 +1,20 @@
-import type { ContainerStatus, ContainerStatusRequest, ContainerStatusResponse, Signal } from "../../../proto/gen/runtime/v1/api.ts";
+import type {
+  ContainerStatus,
+  ContainerStatusRequest,
+  ContainerStatusResponse,
+  Signal,
+} from "../../../proto/gen/runtime/v1/api.ts";
 import { stopSignalEnum } from "../../oci/mod.ts";
 import type { Container } from "../../pods/mod.ts";
 import { plainText } from "../check.ts";
 import type { RuntimeDependencies } from "./dependencies.ts";
 import { containerState } from "./list_containers.ts";
 
-export const containerStatus = ({ pods }: RuntimeDependencies) => (request: ContainerStatusRequest): ContainerStatusResponse => {
-  const container = pods.catalog.container(plainText("container_id", request.containerId));
-  return { status: containerStatusOf(container), info: request.verbose ? verbose(container) : {} };
-};
+export const containerStatus =
+  ({ pods }: RuntimeDependencies) => (request: ContainerStatusRequest): ContainerStatusResponse => {
+    const container = pods.catalog.container(plainText("container_id", request.containerId));
+    return { status: containerStatusOf(container), info: request.verbose ? verbose(container) : {} };
+  };
 
 export function containerStatusOf({ record, config }: Container): ContainerStatus {
   const { user } = record;
@@ -30,7 +36,9 @@ export function containerStatusOf({ record, config }: Container): ContainerStatu
     mounts: config.mounts,
     logPath: record.logPath,
     resources: config.linux?.resources && { linux: config.linux.resources, windows: undefined },
-    user: { linux: { uid: BigInt(user.uid), gid: BigInt(user.gid), supplementalGroups: user.additionalGids.map(BigInt) } },
+    user: {
+      linux: { uid: BigInt(user.uid), gid: BigInt(user.gid), supplementalGroups: user.additionalGids.map(BigInt) },
+    },
     stopSignal: stopSignalEnum(record.stopSignal) as Signal,
   };
 }

@@ -2,7 +2,8 @@ import type { CreateContainerRequest, CreateContainerResponse } from "../../../p
 import { checkCreateContainer } from "../check_container.ts";
 import type { RuntimeDependencies } from "./dependencies.ts";
 
-export const createContainer = ({ pods }: RuntimeDependencies) => async (request: CreateContainerRequest): Promise<CreateContainerResponse> => {
-  checkCreateContainer(request);
-  return { containerId: await pods.createContainer(request) };
-};
+export const createContainer =
+  ({ pods }: RuntimeDependencies) => async (request: CreateContainerRequest): Promise<CreateContainerResponse> => {
+    checkCreateContainer(request);
+    return { containerId: await pods.createContainer(request) };
+  };

@@ -3,7 +3,6 @@ import type { Images } from "../../images/types.ts";
 import type { Network } from "../../network/types.ts";
 import type { NodeLimits, OciRuntime, RuntimeHandler } from "../../oci/types.ts";
 import type { Pods } from "../../pods/mod.ts";
-import type { Statistics } from "../../pods/mod.ts";
 
 /** What the runtime calls are answered with. */
 export interface RuntimeDependencies {
@@ -15,7 +14,6 @@ export interface RuntimeDependencies {
   runtime: OciRuntime;
   handlers: Map<string, RuntimeHandler>;
   node: NodeLimits;
-  statistics: Statistics;
   /** For Status in its verbose form: what was found out about this node at start. */
   facts: () => Record<string, unknown>;
 }

@@ -1,16 +1,25 @@
-import { Container, type ContainerFilter, ContainerState, type ListContainersRequest } from "../../../proto/gen/runtime/v1/api.ts";
-import type { Container as PodContainer, ContainerStateName } from "../../pods/mod.ts";
-import { Encoded } from "../../rpc/types.ts";
+import {
+  Container,
+  type ContainerFilter,
+  ContainerState,
+  type ListContainersRequest,
+} from "../../../proto/gen/runtime/v1/api.ts";
+import type { Container as PodContainer, ContainerStateName, Pods } from "../../pods/mod.ts";
+import { Encoded } from "../../rpc/mod.ts";
 import { hasLabels } from "../filter.ts";
 import { entry } from "../list_entry.ts";
 import type { RuntimeDependencies } from "./dependencies.ts";
 
 /** From memory; each entry's bytes are kept until the container changes. */
-export const listContainers = ({ pods }: RuntimeDependencies) => (request: ListContainersRequest): Encoded => {
-  const parts: Uint8Array[] = [];
-  for (const container of pods.containers()) if (matches(container, request.filter)) parts.push(container.encoded ??= entry(Container, shape(container)));
-  return new Encoded(parts);
-};
+export const listContainers = ({ pods }: RuntimeDependencies) => ({ filter }: ListContainersRequest): Encoded =>
+  new Encoded([...containerEntries(pods, filter)]);
+
+/** The entries of ListContainers and StreamContainers, encoded. */
+export function* containerEntries(pods: Pods, filter: ContainerFilter | undefined): Generator<Uint8Array> {
+  for (const container of pods.containers()) {
+    if (matches(container, filter)) yield container.encoded ??= entry(Container, shape(container));
+  }
+}
 
 function shape({ record, config }: PodContainer): Container {
   return {

@@ -1,6 +1,6 @@
 /** The RuntimeService: one file per call. What is not here yet answers UNIMPLEMENTED by its name. */
 import type { RuntimeServiceDefinition } from "../../../proto/gen/runtime/v1/api.ts";
-import type { Handlers } from "../../rpc/types.ts";
+import type { Handlers } from "../../rpc/mod.ts";
 import { containerStats } from "./container_stats.ts";
 import { containerStatus } from "./container_status.ts";
 import { createContainer } from "./create_container.ts";
@@ -21,6 +21,14 @@ import { stopContainer } from "./stop_container.ts";
 import { stopPodSandbox } from "./stop_pod_sandbox.ts";
 import { updateContainerResources } from "./update_container_resources.ts";
 import { updateRuntimeConfig } from "./update_runtime_config.ts";
+import { getContainerEvents } from "./get_container_events.ts";
+import { listPodSandboxStats } from "./list_pod_sandbox_stats.ts";
+import { podSandboxStats } from "./pod_sandbox_stats.ts";
+import { streamContainerStats } from "./stream_container_stats.ts";
+import { streamContainers } from "./stream_containers.ts";
+import { streamPodSandboxStats } from "./stream_pod_sandbox_stats.ts";
+import { streamPodSandboxes } from "./stream_pod_sandboxes.ts";
+import { updatePodSandboxResources } from "./update_pod_sandbox_resources.ts";
 import { version } from "./version.ts";
 
 export type { RuntimeDependencies } from "./dependencies.ts";
@@ -47,5 +55,13 @@ export function runtimeService(dependencies: RuntimeDependencies): Handlers<Runt
     execSync: execSync(dependencies),
     containerStats: containerStats(dependencies),
     listContainerStats: listContainerStats(dependencies),
+    updatePodSandboxResources: updatePodSandboxResources(dependencies),
+    streamPodSandboxes: streamPodSandboxes(dependencies),
+    streamPodSandboxStats: streamPodSandboxStats(dependencies),
+    streamContainers: streamContainers(dependencies),
+    streamContainerStats: streamContainerStats(dependencies),
+    podSandboxStats: podSandboxStats(dependencies),
+    listPodSandboxStats: listPodSandboxStats(dependencies),
+    getContainerEvents: getContainerEvents(dependencies),
   };
 }

@@ -2,7 +2,8 @@ import type { RemoveContainerRequest, RemoveContainerResponse } from "../../../p
 import { plainText } from "../check.ts";
 import type { RuntimeDependencies } from "./dependencies.ts";
 
-export const removeContainer = ({ pods }: RuntimeDependencies) => async (request: RemoveContainerRequest): Promise<RemoveContainerResponse> => {
-  await pods.removeContainer(plainText("container_id", request.containerId));
-  return {};
-};
+export const removeContainer =
+  ({ pods }: RuntimeDependencies) => async (request: RemoveContainerRequest): Promise<RemoveContainerResponse> => {
+    await pods.removeContainer(plainText("container_id", request.containerId));
+    return {};
+  };

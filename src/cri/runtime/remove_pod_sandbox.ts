@@ -2,7 +2,8 @@ import type { RemovePodSandboxRequest, RemovePodSandboxResponse } from "../../..
 import { plainText } from "../check.ts";
 import type { RuntimeDependencies } from "./dependencies.ts";
 
-export const removePodSandbox = ({ pods }: RuntimeDependencies) => async (request: RemovePodSandboxRequest): Promise<RemovePodSandboxResponse> => {
-  await pods.removePodSandbox(plainText("pod_sandbox_id", request.podSandboxId));
-  return {};
-};
+export const removePodSandbox =
+  ({ pods }: RuntimeDependencies) => async (request: RemovePodSandboxRequest): Promise<RemovePodSandboxResponse> => {
+    await pods.removePodSandbox(plainText("pod_sandbox_id", request.podSandboxId));
+    return {};
+  };

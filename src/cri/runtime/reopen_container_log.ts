@@ -2,7 +2,10 @@ import type { ReopenContainerLogRequest, ReopenContainerLogResponse } from "../.
 import { plainText } from "../check.ts";
 import type { RuntimeDependencies } from "./dependencies.ts";
 
-export const reopenContainerLog = ({ pods }: RuntimeDependencies) => async (request: ReopenContainerLogRequest): Promise<ReopenContainerLogResponse> => {
+export const reopenContainerLog = ({ pods }: RuntimeDependencies) =>
+async (
+  request: ReopenContainerLogRequest,
+): Promise<ReopenContainerLogResponse> => {
   await pods.reopenLog(plainText("container_id", request.containerId));
   return {};
 };

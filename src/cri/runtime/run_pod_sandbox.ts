@@ -2,7 +2,8 @@ import type { RunPodSandboxRequest, RunPodSandboxResponse } from "../../../proto
 import { checkRunPodSandbox } from "../check_pod.ts";
 import type { RuntimeDependencies } from "./dependencies.ts";
 
-export const runPodSandbox = ({ pods }: RuntimeDependencies) => async (request: RunPodSandboxRequest): Promise<RunPodSandboxResponse> => {
-  checkRunPodSandbox(request);
-  return { podSandboxId: await pods.runPodSandbox(request) };
-};
+export const runPodSandbox =
+  ({ pods }: RuntimeDependencies) => async (request: RunPodSandboxRequest): Promise<RunPodSandboxResponse> => {
+    checkRunPodSandbox(request);
+    return { podSandboxId: await pods.runPodSandbox(request) };
+  };

@@ -2,7 +2,8 @@ import type { StartContainerRequest, StartContainerResponse } from "../../../pro
 import { plainText } from "../check.ts";
 import type { RuntimeDependencies } from "./dependencies.ts";
 
-export const startContainer = ({ pods }: RuntimeDependencies) => async (request: StartContainerRequest): Promise<StartContainerResponse> => {
-  await pods.startContainer(plainText("container_id", request.containerId));
-  return {};
-};
+export const startContainer =
+  ({ pods }: RuntimeDependencies) => async (request: StartContainerRequest): Promise<StartContainerResponse> => {
+    await pods.startContainer(plainText("container_id", request.containerId));
+    return {};
+  };

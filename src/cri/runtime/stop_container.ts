@@ -2,7 +2,8 @@ import type { StopContainerRequest, StopContainerResponse } from "../../../proto
 import { plainText } from "../check.ts";
 import type { RuntimeDependencies } from "./dependencies.ts";
 
-export const stopContainer = ({ pods }: RuntimeDependencies) => async (request: StopContainerRequest): Promise<StopContainerResponse> => {
-  await pods.stopContainer(plainText("container_id", request.containerId), Number(request.timeout));
-  return {};
-};
+export const stopContainer =
+  ({ pods }: RuntimeDependencies) => async (request: StopContainerRequest): Promise<StopContainerResponse> => {
+    await pods.stopContainer(plainText("container_id", request.containerId), Number(request.timeout));
+    return {};
+  };

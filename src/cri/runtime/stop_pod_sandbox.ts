@@ -2,7 +2,8 @@ import type { StopPodSandboxRequest, StopPodSandboxResponse } from "../../../pro
 import { plainText } from "../check.ts";
 import type { RuntimeDependencies } from "./dependencies.ts";
 
-export const stopPodSandbox = ({ pods }: RuntimeDependencies) => async (request: StopPodSandboxRequest): Promise<StopPodSandboxResponse> => {
-  await pods.stopPodSandbox(plainText("pod_sandbox_id", request.podSandboxId));
-  return {};
-};
+export const stopPodSandbox =
+  ({ pods }: RuntimeDependencies) => async (request: StopPodSandboxRequest): Promise<StopPodSandboxResponse> => {
+    await pods.stopPodSandbox(plainText("pod_sandbox_id", request.podSandboxId));
+    return {};
+  };

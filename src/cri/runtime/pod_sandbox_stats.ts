@@ -1,0 +1,37 @@
+import type {
+  PodSandboxStats,
+  PodSandboxStatsRequest,
+  PodSandboxStatsResponse,
+} from "../../../proto/gen/runtime/v1/api.ts";
+import type { Pods, Sandbox } from "../../pods/mod.ts";
+import { plainText } from "../check.ts";
+import type { RuntimeDependencies } from "./dependencies.ts";
+import { containerStatsOf, cpuOf, interfaceOf, ioOf, memoryOf, value } from "./stats_shape.ts";
+
+export const podSandboxStats =
+  ({ pods }: RuntimeDependencies) => async (request: PodSandboxStatsRequest): Promise<PodSandboxStatsResponse> => ({
+    stats: await podSandboxStatsOf(pods, pods.catalog.sandbox(plainText("pod_sandbox_id", request.podSandboxId))),
+  });
+
+/** Of the pod's cgroup, its network namespace, and each of its running containers. */
+export async function podSandboxStatsOf(pods: Pods, sandbox: Sandbox): Promise<PodSandboxStats> {
+  const { record, config } = sandbox;
+  const containers = pods.catalog.containersOf(record.id).filter((container) => container.record.state === "running");
+  const { usage, nanoCores, interfaces } = pods.statistics.sandbox(sandbox);
+  const { timestamp } = usage;
+  const [defaultInterface, ...others] = interfaces.map(interfaceOf);
+  return {
+    attributes: { id: record.id, metadata: config.metadata, labels: config.labels, annotations: config.annotations },
+    linux: {
+      cpu: cpuOf(usage, nanoCores),
+      memory: memoryOf(usage),
+      network: record.netns ? { timestamp, defaultInterface, interfaces: others } : undefined,
+      process: { timestamp, processCount: value(usage.pids) },
+      containers: await Promise.all(
+        containers.map(async (container) => containerStatsOf(container, await pods.statistics.container(container))),
+      ),
+      io: ioOf(usage),
+    },
+    windows: undefined,
+  };
+}

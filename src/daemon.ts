@@ -1,0 +1,164 @@
+import { AdminServiceDefinition } from "../proto/gen/skiff/v1/admin.ts";
+import { ImageServiceDefinition, RuntimeServiceDefinition } from "../proto/gen/runtime/v1/api.ts";
+import { adminService } from "./admin/mod.ts";
+import { type Config, printConfig } from "./config/mod.ts";
+import { imageService } from "./cri/image/mod.ts";
+import { runtimeService } from "./cri/runtime/mod.ts";
+import { ImageService, selfCommand } from "./images/mod.ts";
+import { CniNetwork, prepareNetnsFolder } from "./network/mod.ts";
+import { CommandLineRuntime, ConmonMonitor, createCgroupDriver, probeNode, type RuntimeHandler } from "./oci/mod.ts";
+import { createMetrics, type Logger, noMetrics, serveMetrics } from "./observe/mod.ts";
+import { Pods, Store } from "./pods/mod.ts";
+import { Server } from "./rpc/mod.ts";
+import { CgroupUsageReader } from "./stats/mod.ts";
+import { bootId, kernel, lockFile, programs, watchDirectory } from "./sys/mod.ts";
+
+export interface DaemonOptions {
+  logger: Logger;
+  version: string;
+}
+
+/** Running calls get this long to end when the daemon stops; containers go on in any case. */
+const STOP_GRACE = 10_000;
+
+/** Puts the house together and serves it. Resolves once the socket answers; `stop` leaves containers running. */
+export async function startDaemon(
+  config: Config,
+  { logger, version }: DaemonOptions,
+): Promise<{ stop(): Promise<void> }> {
+  await using stack = new AsyncDisposableStack();
+  const boot = bootId();
+  for (const folder of [config.root, config.state]) kernel.mkdirs(folder, 0o700);
+  stack.use(holdLock(config.root));
+  prepareNetnsFolder(kernel, "/run/netns");
+
+  const store = new Store({ path: `${config.root}/store.db`, kernel, bootId: boot, checkpoint: checkpointIn(logger) });
+  stack.defer(() => store.close());
+  const node = probeNode(kernel);
+  const cgroups = createCgroupDriver(kernel, { defaultParent: config.defaultCgroupParent });
+  const monitorCgroup = cgroups.place(config.monitorCgroup, "monitors");
+  cgroups.create(monitorCgroup);
+
+  const images = new ImageService({ config, kernel, programs, table: store, logger: logger.with({ part: "images" }) });
+  await images.start();
+  stack.use(images);
+  const network = new CniNetwork({
+    config: config.cni,
+    kernel,
+    programs,
+    logger: logger.with({ part: "network" }),
+    watch: (path, onChange) => watchDirectory(kernel, path, onChange),
+  });
+  network.start();
+  stack.use(network);
+  const runtime = new CommandLineRuntime({ kernel, programs });
+  const monitor = new ConmonMonitor({
+    kernel,
+    programs,
+    cgroups,
+    stateFolder: config.state,
+    logger: logger.with({ part: "monitor" }),
+  });
+  const handlers = new Map(
+    Object.entries(config.runtimes).map((
+      [name, { path, root }],
+    ): [string, RuntimeHandler] => [name, {
+      name,
+      path,
+      root,
+      conmon: config.conmon,
+      cgroupDriver: config.cgroupDriver,
+    }]),
+  );
+
+  const pods = new Pods({
+    config,
+    kernel,
+    store,
+    images,
+    network,
+    runtime,
+    monitor,
+    cgroups,
+    node,
+    usage: new CgroupUsageReader(kernel),
+    logger: logger.with({ part: "pods" }),
+    bootId: boot,
+    monitorCgroup,
+    handlers,
+  });
+  await pods.start();
+  stack.use(pods);
+
+  const metrics = config.metricsListen === ""
+    ? noMetrics
+    : await startMetrics(config.metricsListen, pods, stack, logger);
+  const server = new Server({
+    services: [
+      {
+        definition: RuntimeServiceDefinition,
+        handlers: runtimeService({
+          version,
+          config,
+          pods,
+          images,
+          network,
+          runtime,
+          handlers,
+          node,
+          facts: () => ({ node, boot, storage: images.facts() }),
+        }),
+      },
+      {
+        definition: ImageServiceDefinition,
+        handlers: imageService({ images, config, inUse: (id) => pods.usersOf(id) }),
+      },
+      {
+        definition: AdminServiceDefinition,
+        handlers: adminService({ pods, images, configText: () => printConfig(config) }),
+      },
+    ],
+    maxMessageBytes: config.maxMessageBytes,
+    logger: logger.with({ part: "rpc" }),
+    onCall: (method, code, milliseconds) => metrics.operation(method, code, milliseconds / 1000),
+  });
+  await server.listen(config.socket, { mode: 0o660 });
+  stack.defer(() => server.stop(STOP_GRACE));
+  const stopping = stack.move();
+  return { stop: () => stopping.disposeAsync() };
+}
+
+/** The store has one writer: the lock goes with the process, however it ends. */
+function holdLock(root: string): Disposable {
+  const lock = lockFile(kernel, `${root}/lock`);
+  if (lock) return lock;
+  throw new Error(
+    `${root}/lock is held: another skiff serves from this root folder; stop it, or give this one a \`root\` of its own`,
+  );
+}
+
+function checkpointIn(logger: Logger): (path: string) => Promise<void> {
+  return async (path) => {
+    const [program, ...args] = selfCommand("__checkpoint");
+    const { code, stderr } = await programs.run(program, [...args, path], { timeout: 60_000 });
+    if (code !== 0) {
+      logger.warn("the store's write-ahead log could not be folded in; it grows on", {
+        error: new TextDecoder().decode(stderr),
+      });
+    }
+  };
+}
+
+async function startMetrics(listen: string, pods: Pods, stack: AsyncDisposableStack, logger: Logger) {
+  const metrics = await createMetrics({
+    containers: () => {
+      const counts: Record<string, number> = { created: 0, running: 0, exited: 0 };
+      for (const { record } of pods.containers()) counts[record.state]++;
+      return counts;
+    },
+    jobsRunning: () => pods.jobsRunning,
+    openFiles: () => kernel.readDirectory("/proc/self/fd").length,
+  });
+  stack.use(serveMetrics(listen, metrics, logger));
+  return metrics;
+}
