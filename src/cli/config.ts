@@ -33,6 +33,15 @@ export function command(terminal: Terminal): Command {
     .option("--diff", "Print only what differs from the defaults, and where it was set.")
     .option("--docs", "Print the reference of all keys, in Markdown.")
     .option("--json", "Print JSON.")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  skiff config --default > /etc/skiff/skiff.yaml    every key, explained
+  skiff config --diff                               what this node sets, and where
+  skiff config check /etc/skiff/skiff.yaml          before a restart
+`,
+    )
     .addCommand(checkCommand(terminal))
     .action(async (options: Options) => {
       if (options.docs) return terminal.out(configDocs());

@@ -5,7 +5,7 @@ import { Exit, EXIT_USAGE } from "./exit.ts";
 /** Options of the commands that load the configuration. */
 export interface ConfigOptions {
   config?: string;
-  set: string[];
+  set?: string[];
   root?: string;
   state?: string;
   listen?: string;
@@ -33,7 +33,6 @@ export function withConfigOptions(command: Command): Command {
       "--set <KEY=VALUE>",
       "Set any key, as in --set cni.timeoutSeconds=30; may be given many times.",
       collect,
-      [],
     )
     .option("--listen <PATH>", "The CRI socket to serve (key socket).")
     .option("--root <DIR>", "Images and the store (key root).")
@@ -49,7 +48,7 @@ export function loadOptions(options: ConfigOptions): LoadOptions {
     const value = options[name as keyof typeof SHORTHANDS];
     return value === undefined ? [] : [`${key}=${value}`];
   });
-  return { file: options.config, settings: [...options.set, ...shorthands] };
+  return { file: options.config, settings: [...options.set ?? [], ...shorthands] };
 }
 
 /** Runs a step of loading; a configuration that is wrong ends the command with its messages and exit code 2. */
@@ -62,6 +61,6 @@ export function asUsage<T>(step: () => T): T {
   }
 }
 
-function collect(value: string, before: string[]): string[] {
+function collect(value: string, before: string[] = []): string[] {
   return [...before, value];
 }

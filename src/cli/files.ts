@@ -2,16 +2,10 @@ import type { ConfigFiles } from "../config/mod.ts";
 
 /** The configuration's files, wherever they are, through the kernel: libc is loaded only by the commands that read files. */
 export async function kernelFiles(): Promise<ConfigFiles> {
+  const { kernel } = await import("../sys/mod.ts");
   return {
-    readText: (path) => Deno.readTextFileSync(path),
-    exists: (path) => {
-      try {
-        Deno.statSync(path);
-        return true;
-      } catch {
-        return false;
-      }
-    },
-    list: (path) => [...Deno.readDirSync(path)].map((entry) => entry.name),
+    readText: (path) => kernel.readText(path),
+    exists: (path) => kernel.exists(path),
+    list: (path) => kernel.readDirectory(path).map((entry) => entry.name),
   };
 }

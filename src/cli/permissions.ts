@@ -8,7 +8,7 @@ export const permissions: Readonly<Record<PermissionKind, true | readonly string
   net: true,
   read: ["/etc/skiff", "/run/skiff", "/var/lib/skiff"],
   write: ["/etc/skiff", "/run/skiff", "/var/lib/skiff"],
-  env: ["SKIFF_SOCKET", "NOTIFY_SOCKET", "NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE"],
+  env: ["SKIFF_SOCKET", "NOTIFY_SOCKET", "NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "GRPC_*"],
   sys: [],
 };
 

@@ -29,3 +29,16 @@ export function oneLine(text: string): string {
   // deno-lint-ignore no-control-regex
   return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, "�");
 }
+
+/** The `info` map of a verbose CRI answer: its values are JSON where the daemon has structure to show. */
+export function parseInfo(info: Record<string, string>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(info).map(([key, value]) => {
+      try {
+        return [key, JSON.parse(value)];
+      } catch {
+        return [key, value];
+      }
+    }),
+  );
+}

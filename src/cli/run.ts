@@ -35,7 +35,7 @@ function rootCommand(modules: CommandModule[], terminal: Terminal): Command {
   const root = new Command("skiff")
     .description("Kubernetes node runtime: serves CRI v1 on a unix socket and runs pods with runc or crun.")
     .usage("COMMAND [OPTION…]")
-    .helpCommand(false)
+    .enablePositionalOptions()
     .showSuggestionAfterError()
     .showHelpAfterError("Try: skiff --help")
     .addHelpText("after", HELP_FOOT);
@@ -48,6 +48,7 @@ function rootCommand(modules: CommandModule[], terminal: Terminal): Command {
 function prepare(command: Command, terminal: Terminal): void {
   command
     .exitOverride()
+    .helpCommand(false)
     .helpOption("-h, --help", "Show this help.")
     .configureHelp({ helpWidth: Math.min(terminal.columns, 100), sortOptions: false })
     .configureOutput({

@@ -1,7 +1,8 @@
 import { Command } from "commander";
 import type { VersionResponse } from "../../proto/gen/runtime/v1/api.ts";
 import { build } from "../config/mod.ts";
-import { type DaemonOptions, withDaemon, withDaemonOptions } from "./daemon.ts";
+import { messageOf } from "../rpc/status.ts";
+import { type DaemonOptions, withDaemon, withDaemonOptions } from "./client.ts";
 import { permissionFlags, permissions } from "./permissions.ts";
 import { printJson } from "./print.ts";
 import type { Terminal } from "./terminal.ts";
@@ -35,23 +36,20 @@ function showPermissions(terminal: Terminal, options: Options): void {
 
 async function showVersions(terminal: Terminal, options: Options): Promise<void> {
   const client = { version: build.version, commit: build.commit, deno: Deno.version.deno };
-  const daemon = options.client ? undefined : await daemonVersion(options).catch(() => undefined);
-  if (options.json) {
-    printJson(terminal, { client, daemon });
-    return;
-  }
-  terminal.out(`skiff ${client.version} (${client.commit}), Deno ${client.deno}\n`);
-  if (options.client) return;
-  terminal.out(
-    daemon
-      ? `daemon: ${daemon.runtimeName} ${daemon.runtimeVersion}, CRI ${daemon.runtimeApiVersion}\n`
-      : `daemon: not reachable at ${options.socket}\n`,
-  );
+  if (!options.json) terminal.out(`skiff ${client.version} (${client.commit}), Deno ${client.deno}\n`);
+  const daemon = options.client ? undefined : await daemonVersion(options);
+  if (options.json) printJson(terminal, { client, daemon });
+  else if (daemon) terminal.out(`daemon: ${"unreachable" in daemon ? daemon.unreachable : versionLine(daemon)}\n`);
 }
 
-function daemonVersion(options: DaemonOptions) {
-  return withDaemon<VersionResponse>(
-    options,
-    ({ runtime }) => runtime.version({ version: "v1" }, { timeout: PATIENCE }),
-  );
+function versionLine({ runtimeName, runtimeVersion, runtimeApiVersion }: VersionResponse): string {
+  return `${runtimeName} ${runtimeVersion}, CRI ${runtimeApiVersion}`;
+}
+
+async function daemonVersion(options: DaemonOptions): Promise<VersionResponse | { unreachable: string }> {
+  try {
+    return await withDaemon(options, ({ runtime }) => runtime.version({ version: "v1" }, { timeout: PATIENCE }));
+  } catch (error) {
+    return { unreachable: messageOf(error) };
+  }
 }

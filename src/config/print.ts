@@ -5,9 +5,9 @@ import type { Config } from "./types.ts";
 
 const LINE_WIDTH = 100;
 
-/** A configuration as YAML that loads to the same again; with `comments`, each key is explained as in the documentation. */
-export function printConfig(config: Config, options: { comments: boolean }): string {
-  if (!options.comments) return stringify(config, { lineWidth: 0 });
+/** A configuration as YAML that loads to the same again; with `comments` (default: false), each key is explained as in the documentation. */
+export function printConfig(config: Config, { comments = false }: { comments?: boolean } = {}): string {
+  if (!comments) return stringify(config, { lineWidth: 0 });
   return printShape(schema, config as unknown as Record<string, unknown>, "").trimStart();
 }
 

@@ -1,7 +1,7 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { AdminServiceDefinition } from "../../proto/gen/skiff/v1/admin.ts";
 import type { ImageServiceDefinition, RuntimeServiceDefinition } from "../../proto/gen/runtime/v1/api.ts";
-type Client<T> = T & any;
+import type { Client } from "../rpc/client.ts";
 
 export const DEFAULT_SOCKET = "/run/skiff/skiff.sock";
 
@@ -20,27 +20,19 @@ export interface Daemon {
 
 export function withDaemonOptions(command: Command): Command {
   return command
-    .option(
-      "-s, --socket <PATH>",
-      "The daemon's socket; also SKIFF_SOCKET.",
-      Deno.env.get("SKIFF_SOCKET") ?? DEFAULT_SOCKET,
-    )
+    .addOption(new Option("--socket <PATH>", "The daemon's socket.").default(DEFAULT_SOCKET).env("SKIFF_SOCKET"))
     .option("--json", "Print JSON.");
 }
 
 /** Connects, runs `use`, and closes the connections. The gRPC client is loaded only here: commands that don't talk start faster. */
 export async function withDaemon<T>(options: DaemonOptions, use: (daemon: Daemon) => Promise<T>): Promise<T> {
   const [{ connect }, api, admin] = await Promise.all([
-    import(["..", "rpc", "client.ts"].join("/")),
+    import("../rpc/client.ts"),
     import("../../proto/gen/runtime/v1/api.ts"),
     import("../../proto/gen/skiff/v1/admin.ts"),
   ]);
-  const runtime = connect(options.socket, (api as any).RuntimeServiceDefinition);
-  const images = connect(options.socket, api.ImageServiceDefinition);
-  const administration = connect(options.socket, admin.AdminServiceDefinition);
-  try {
-    return await use({ runtime: runtime.client, images: images.client, admin: administration.client });
-  } finally {
-    for (const connection of [runtime, images, administration]) connection.close();
-  }
+  using runtime = connect(options.socket, api.RuntimeServiceDefinition);
+  using images = connect(options.socket, api.ImageServiceDefinition);
+  using administration = connect(options.socket, admin.AdminServiceDefinition);
+  return await use({ runtime, images, admin: administration });
 }

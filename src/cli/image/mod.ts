@@ -1,0 +1,21 @@
+import { Command } from "commander";
+import type { Terminal } from "../terminal.ts";
+import { importCommand } from "./import.ts";
+import { inspectCommand } from "./inspect.ts";
+import { listCommand } from "./list.ts";
+import { pullCommand } from "./pull.ts";
+import { removeCommand } from "./remove.ts";
+
+/** `skiff image` */
+export function command(terminal: Terminal): Command {
+  return new Command("image")
+    .summary("pull, list, inspect, import and remove images")
+    .description(
+      "Images on this node. Names are completed as everywhere: `busybox` is docker.io/library/busybox:latest.",
+    )
+    .addCommand(pullCommand(terminal))
+    .addCommand(importCommand(terminal))
+    .addCommand(listCommand(terminal))
+    .addCommand(inspectCommand(terminal))
+    .addCommand(removeCommand(terminal));
+}
