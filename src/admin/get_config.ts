@@ -1,4 +1,6 @@
 import type { GetConfigRequest, GetConfigResponse } from "../../proto/gen/skiff/v1/admin.ts";
 import type { AdminDependencies } from "./dependencies.ts";
 
-export const getConfig = ({ configText }: AdminDependencies) => (_request: GetConfigRequest): GetConfigResponse => ({ yaml: configText() });
+export const getConfig = ({ configText }: AdminDependencies) => (_request: GetConfigRequest): GetConfigResponse => ({
+  yaml: configText(),
+});

@@ -4,16 +4,23 @@ import type { CallContext } from "../rpc/types.ts";
 import type { AdminDependencies } from "./dependencies.ts";
 import { reports } from "./report_queue.ts";
 
-export const importImage = ({ images }: AdminDependencies) => (request: ImportImageRequest, context: CallContext): AsyncIterable<ImportImageResponse> => {
-  if (!request.path.startsWith("/") || request.path.includes("\0")) throw new RpcError(Code.INVALID_ARGUMENT, `path ${JSON.stringify(request.path)}: must be an absolute path on the node`);
-  return reports<ImportImageResponse, ImportImageResponse["images"]>(
-    async (report) => {
-      const imported = await images.importLayout(request.path, request.name || undefined, {
-        signal: context.signal,
-        onStep: (step) => report({ step, images: [] }),
-      });
-      return imported.map((image) => ({ id: image.id, names: image.repoTags, size: BigInt(image.size) }));
-    },
-    (images) => ({ step: "done", images }),
-  );
-};
+export const importImage =
+  ({ images }: AdminDependencies) =>
+  (request: ImportImageRequest, context: CallContext): AsyncIterable<ImportImageResponse> => {
+    if (!request.path.startsWith("/") || request.path.includes("\0")) {
+      throw new RpcError(
+        Code.INVALID_ARGUMENT,
+        `path ${JSON.stringify(request.path)}: must be an absolute path on the node`,
+      );
+    }
+    return reports<ImportImageResponse, ImportImageResponse["images"]>(
+      async (report) => {
+        const imported = await images.importLayout(request.path, request.name || undefined, {
+          signal: context.signal,
+          onStep: (step) => report({ step, images: [] }),
+        });
+        return imported.map((image) => ({ id: image.id, names: image.repoTags, size: BigInt(image.size) }));
+      },
+      (images) => ({ step: "done", images }),
+    );
+  };

@@ -1,5 +1,8 @@
 /** Turns callbacks into a stream: what `report` is given comes out in order; `result` ends it. */
-export async function* reports<T, R>(work: (report: (item: T) => void) => Promise<R>, last: (result: R) => T): AsyncGenerator<T> {
+export async function* reports<T, R>(
+  work: (report: (item: T) => void) => Promise<R>,
+  last: (result: R) => T,
+): AsyncGenerator<T> {
   const queue: T[] = [];
   let wake = () => {};
   let ended = false;

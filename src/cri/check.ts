@@ -7,7 +7,9 @@ const MAP_BYTES = 1 << 20;
 
 /** RpcError INVALID_ARGUMENT that names the field, the value and the rule. */
 export function invalid(field: string, value: unknown, rule: string): RpcError {
-  const shown = typeof value === "string" ? JSON.stringify(value.length > 200 ? value.slice(0, 200) + "…" : value) : String(value);
+  const shown = typeof value === "string"
+    ? JSON.stringify(value.length > 200 ? value.slice(0, 200) + "…" : value)
+    : String(value);
   return new RpcError(Code.INVALID_ARGUMENT, `${field} ${shown}: ${rule}`);
 }
 
@@ -40,7 +42,9 @@ export function nameText(field: string, value: string): string {
 /** RFC 1123 host name, at most the kernel's 64 bytes. */
 export function hostname(field: string, value: string): string {
   if (value === "") return value;
-  if (value.length > 64 || !/^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/.test(value)) throw invalid(field, value, "must be an RFC 1123 host name of at most 64 characters");
+  if (value.length > 64 || !/^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/.test(value)) {
+    throw invalid(field, value, "must be an RFC 1123 host name of at most 64 characters");
+  }
   return value;
 }
 
@@ -50,7 +54,9 @@ export function absolutePath(field: string, value: string, options: { empty?: bo
   if (value.includes("\0")) throw invalid(field, value, "must not hold a NUL");
   if (!value.startsWith("/")) throw invalid(field, value, "must be an absolute path");
   if (value.length > 4095) throw invalid(field, value, "must be shorter than 4096 bytes");
-  if (value.split("/").some((part) => part === ".." || part === ".")) throw invalid(field, value, "must not hold '.' or '..'");
+  if (value.split("/").some((part) => part === ".." || part === ".")) {
+    throw invalid(field, value, "must not hold '.' or '..'");
+  }
   return value;
 }
 
@@ -59,7 +65,9 @@ export function relativePath(field: string, value: string): string {
   if (value === "") return value;
   plainText(field, value);
   if (value.startsWith("/")) throw invalid(field, value, "must be relative to the pod's log_directory");
-  if (value.split("/").some((part) => part === ".." || part === "." || part === "")) throw invalid(field, value, "must stay below the pod's log_directory, without '.', '..' or empty parts");
+  if (value.split("/").some((part) => part === ".." || part === "." || part === "")) {
+    throw invalid(field, value, "must stay below the pod's log_directory, without '.', '..' or empty parts");
+  }
   return value;
 }
 
@@ -77,5 +85,7 @@ export function textMap(field: string, map: Record<string, string>): void {
     plainText(`${field} key`, key);
     bytes += key.length + value.length;
   }
-  if (bytes > MAP_BYTES) throw new RpcError(Code.INVALID_ARGUMENT, `${field}: ${bytes} bytes together, at most ${MAP_BYTES} are taken`);
+  if (bytes > MAP_BYTES) {
+    throw new RpcError(Code.INVALID_ARGUMENT, `${field}: ${bytes} bytes together, at most ${MAP_BYTES} are taken`);
+  }
 }

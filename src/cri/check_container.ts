@@ -17,9 +17,16 @@ export function checkCreateContainer(request: CreateContainerRequest): void {
   relativePath("config.log_path", config.logPath);
   textMap("config.labels", config.labels);
   textMap("config.annotations", config.annotations);
-  if (config.mounts.length > MAX_MOUNTS) throw invalid("config.mounts", config.mounts.length, `at most ${MAX_MOUNTS} are taken`);
+  if (config.mounts.length > MAX_MOUNTS) {
+    throw invalid("config.mounts", config.mounts.length, `at most ${MAX_MOUNTS} are taken`);
+  }
   if (config.envs.length > MAX_ENVS) throw invalid("config.envs", config.envs.length, `at most ${MAX_ENVS} are taken`);
   const bytes = config.envs.reduce((sum, env) => sum + env.key.length + env.value.length, 0);
-  if (bytes > MAX_ENV_BYTES) throw new RpcError(Code.INVALID_ARGUMENT, `config.envs: ${bytes} bytes together, at most ${MAX_ENV_BYTES} are taken`);
+  if (bytes > MAX_ENV_BYTES) {
+    throw new RpcError(
+      Code.INVALID_ARGUMENT,
+      `config.envs: ${bytes} bytes together, at most ${MAX_ENV_BYTES} are taken`,
+    );
+  }
   if (config.CDIDevices.length > 0) throw new RpcError(Code.UNIMPLEMENTED, "config.CDI_devices: not supported yet");
 }

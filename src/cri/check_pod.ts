@@ -1,4 +1,9 @@
-import { NamespaceMode, type PodSandboxConfig, Protocol, type RunPodSandboxRequest } from "../../proto/gen/runtime/v1/api.ts";
+import {
+  NamespaceMode,
+  type PodSandboxConfig,
+  Protocol,
+  type RunPodSandboxRequest,
+} from "../../proto/gen/runtime/v1/api.ts";
 import { absolutePath, dnsWord, hostname, invalid, nameText, plainText, required, textMap } from "./check.ts";
 
 const MAX_DNS_WORDS = 64;
@@ -21,19 +26,35 @@ export function checkRunPodSandbox(request: RunPodSandboxRequest): void {
 }
 
 function checkDns({ dnsConfig }: PodSandboxConfig): void {
-  for (const [name, words] of Object.entries({ servers: dnsConfig?.servers, searches: dnsConfig?.searches, options: dnsConfig?.options })) {
+  for (
+    const [name, words] of Object.entries({
+      servers: dnsConfig?.servers,
+      searches: dnsConfig?.searches,
+      options: dnsConfig?.options,
+    })
+  ) {
     if (!words) continue;
-    if (words.length > MAX_DNS_WORDS) throw invalid(`config.dns_config.${name}`, words.length, `must have at most ${MAX_DNS_WORDS} entries`);
+    if (words.length > MAX_DNS_WORDS) {
+      throw invalid(`config.dns_config.${name}`, words.length, `must have at most ${MAX_DNS_WORDS} entries`);
+    }
     for (const word of words) dnsWord(`config.dns_config.${name}`, word);
   }
 }
 
 function checkPorts({ portMappings }: PodSandboxConfig): void {
   for (const { containerPort, hostPort, hostIp, protocol } of portMappings) {
-    if (containerPort < 0 || containerPort > 65535) throw invalid("config.port_mappings.container_port", containerPort, "must be 0 to 65535");
-    if (hostPort < 0 || hostPort > 65535) throw invalid("config.port_mappings.host_port", hostPort, "must be 0 to 65535");
-    if (hostIp && !/^[0-9A-Fa-f:.]+$/.test(hostIp)) throw invalid("config.port_mappings.host_ip", hostIp, "must be an IP address");
-    if (![Protocol.TCP, Protocol.UDP, Protocol.SCTP].includes(protocol)) throw invalid("config.port_mappings.protocol", protocol, "must be TCP, UDP or SCTP");
+    if (containerPort < 0 || containerPort > 65535) {
+      throw invalid("config.port_mappings.container_port", containerPort, "must be 0 to 65535");
+    }
+    if (hostPort < 0 || hostPort > 65535) {
+      throw invalid("config.port_mappings.host_port", hostPort, "must be 0 to 65535");
+    }
+    if (hostIp && !/^[0-9A-Fa-f:.]+$/.test(hostIp)) {
+      throw invalid("config.port_mappings.host_ip", hostIp, "must be an IP address");
+    }
+    if (![Protocol.TCP, Protocol.UDP, Protocol.SCTP].includes(protocol)) {
+      throw invalid("config.port_mappings.protocol", protocol, "must be TCP, UDP or SCTP");
+    }
   }
 }
 
@@ -41,12 +62,32 @@ function checkLinux({ linux }: PodSandboxConfig): void {
   absolutePath("config.linux.cgroup_parent", linux?.cgroupParent ?? "", { empty: true });
   const options = linux?.securityContext?.namespaceOptions;
   if (!options) return;
-  if (![NamespaceMode.POD, NamespaceMode.NODE].includes(options.network)) throw invalid("config.linux.security_context.namespace_options.network", NamespaceMode[options.network], "must be POD or NODE");
-  if (![NamespaceMode.POD, NamespaceMode.NODE].includes(options.ipc)) throw invalid("config.linux.security_context.namespace_options.ipc", NamespaceMode[options.ipc], "must be POD or NODE");
+  if (![NamespaceMode.POD, NamespaceMode.NODE].includes(options.network)) {
+    throw invalid(
+      "config.linux.security_context.namespace_options.network",
+      NamespaceMode[options.network],
+      "must be POD or NODE",
+    );
+  }
+  if (![NamespaceMode.POD, NamespaceMode.NODE].includes(options.ipc)) {
+    throw invalid(
+      "config.linux.security_context.namespace_options.ipc",
+      NamespaceMode[options.ipc],
+      "must be POD or NODE",
+    );
+  }
   if (![NamespaceMode.POD, NamespaceMode.CONTAINER, NamespaceMode.NODE].includes(options.pid)) {
-    throw invalid("config.linux.security_context.namespace_options.pid", NamespaceMode[options.pid], "must be POD, CONTAINER or NODE for a pod");
+    throw invalid(
+      "config.linux.security_context.namespace_options.pid",
+      NamespaceMode[options.pid],
+      "must be POD, CONTAINER or NODE for a pod",
+    );
   }
   if (options.usernsOptions && options.usernsOptions.mode !== NamespaceMode.NODE) {
-    throw invalid("config.linux.security_context.namespace_options.userns_options.mode", NamespaceMode[options.usernsOptions.mode], "user namespaces are not supported yet (Status says so); use NODE");
+    throw invalid(
+      "config.linux.security_context.namespace_options.userns_options.mode",
+      NamespaceMode[options.usernsOptions.mode],
+      "user namespaces are not supported yet (Status says so); use NODE",
+    );
   }
 }
