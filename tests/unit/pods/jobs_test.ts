@@ -1,10 +1,17 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { Jobs, type JobRequest, type Undoer } from "../../../src/pods/jobs.ts";
+import { type JobRequest, Jobs, type Undoer } from "../../../src/pods/jobs.ts";
 import { Store } from "../../../src/pods/store.ts";
 import { Code, RpcError } from "../../../src/rpc/status.ts";
 import { silent, storeIn } from "./support.ts";
 
-const request = (fields: Partial<JobRequest> = {}): JobRequest => ({ kind: "run-pod-sandbox", key: "pod:a", hash: "1", subject: "default/a", deadline: 10_000, ...fields });
+const request = (fields: Partial<JobRequest> = {}): JobRequest => ({
+  kind: "run-pod-sandbox",
+  key: "pod:a",
+  hash: "1",
+  subject: "default/a",
+  deadline: 10_000,
+  ...fields,
+});
 
 function setUp(undoers: Record<string, Undoer> = {}): { jobs: Jobs; store: Store; done: () => Promise<void> } {
   const { store, path } = storeIn();
@@ -63,7 +70,9 @@ Deno.test("Jobs.run() undoes in reverse and keeps the code, the step and the cau
       });
     }), RpcError) as RpcError;
   assertEquals(error.code, Code.UNAVAILABLE);
-  for (const part of ["default/a", "step network", "no CNI configuration", "empty folder"]) assertStringIncludes(error.message, part);
+  for (const part of ["default/a", "step network", "no CNI configuration", "empty folder"]) {
+    assertStringIncludes(error.message, part);
+  }
   assertEquals(undone, ["b", "a"]);
   assertEquals(store.journal(), []);
   assertEquals(jobs.list()[0].state, "failed");
@@ -123,7 +132,12 @@ Deno.test("Jobs.mend() takes down, newest first, what a dead process had made, a
 
 Deno.test("Jobs.list() keeps the last ones with the time of each step", async () => {
   const { jobs, done } = setUp();
-  for (let index = 0; index < 5; index++) await jobs.run(request({ key: `k${index}`, subject: `s${index}` }), (job) => job.step("only", () => Promise.resolve()));
+  for (let index = 0; index < 5; index++) {
+    await jobs.run(
+      request({ key: `k${index}`, subject: `s${index}` }),
+      (job) => job.step("only", () => Promise.resolve()),
+    );
+  }
   const list = jobs.list();
   assertEquals(list.map((job) => job.subject), ["s4", "s3", "s2"]);
   assertEquals(list[0].steps[0].name, "only");

@@ -15,7 +15,13 @@ const record = (id: string): SandboxRecord => ({
   createdAt: "1",
   bootId: "boot-1",
   runtimeHandler: "",
-  runtime: { name: "runc", path: "/usr/sbin/runc", root: "/run/skiff/runc", conmon: "/usr/bin/conmon", cgroupDriver: "cgroupfs" },
+  runtime: {
+    name: "runc",
+    path: "/usr/sbin/runc",
+    root: "/run/skiff/runc",
+    conmon: "/usr/bin/conmon",
+    cgroupDriver: "cgroupfs",
+  },
   hostname: "a",
   folder: "/run/skiff/sandboxes/a",
   cgroupParent: "/skiff",
@@ -23,7 +29,10 @@ const record = (id: string): SandboxRecord => ({
 
 Deno.test("Store keeps pods over a restart, and fields that it does not know", async () => {
   const { store, path } = storeIn();
-  const config = PodSandboxConfig.fromPartial({ metadata: { name: "a", namespace: "n", uid: "u" }, labels: { x: "y" } });
+  const config = PodSandboxConfig.fromPartial({
+    metadata: { name: "a", namespace: "n", uid: "u" },
+    labels: { x: "y" },
+  });
   store.putSandbox({ ...record("a"), fromTheFuture: { deep: [1] } } as SandboxRecord, config);
   await store.durable();
   await store.close();
