@@ -35,7 +35,10 @@ export interface Network {
   /** From memory; a changed folder is seen within a second. */
   status(): NetworkStatus;
   /** RpcError UNAVAILABLE at once where there is no config. On failure after a plugin ran, everything is DELeted again. `onStep` gets the plugin that runs now, for the job's report. */
-  add(pod: PodNetwork, options: { signal?: AbortSignal; onStep?: (plugin: string) => void }): Promise<NetworkAttachment>;
+  add(
+    pod: PodNetwork,
+    options: { signal?: AbortSignal; onStep?: (plugin: string) => void },
+  ): Promise<NetworkAttachment>;
   /** Repeatable. Without a netns (after a reboot) with an empty one. */
   del(pod: PodNetwork, attachment: NetworkAttachment | undefined): Promise<void>;
 }
