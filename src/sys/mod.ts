@@ -28,3 +28,5 @@ export { type MountInfo, mountsBelow, parseMountInfo } from "./mountinfo.ts";
 export { watchDirectory } from "./watch_directory.ts";
 export { pauseProgram } from "./pause/program.ts";
 export { lockFile } from "./lock_file.ts";
+export { connectSeqpacket, shutdownWrite } from "./unix_seqpacket.ts";
+export { connectLoopback, type LoopbackAddress } from "./connect_loopback.ts";
