@@ -20,6 +20,7 @@ export interface Psi {
   full: PsiData;
   some: PsiData;
 }
+/** As CRI has it: the total in nanoseconds, averages in percent. */
 export interface PsiData {
   total: bigint;
   avg10: number;

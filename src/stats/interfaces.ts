@@ -1,0 +1,17 @@
+import { parseNumber } from "./files.ts";
+import type { InterfaceUsage } from "./types.ts";
+
+/** Parses /proc/net/dev, leaving out `lo`: two heading lines, then a name, ":", 8 receive and 8 transmit counters each. */
+export function parseNetDev(text: string): InterfaceUsage[] {
+  const usages: InterfaceUsage[] = [];
+  for (const line of text.split("\n").slice(2)) {
+    const colon = line.indexOf(":");
+    const name = line.slice(0, colon).trim();
+    if (colon < 0 || name === "lo") continue;
+    const counters = line.slice(colon + 1).trim().split(/\s+/).map(parseNumber);
+    const [rxBytes, rxErrors, txBytes, txErrors] = [0, 2, 8, 10].map((column) => counters[column]);
+    if (rxBytes === undefined || rxErrors === undefined || txBytes === undefined || txErrors === undefined) continue;
+    usages.push({ name, rxBytes, rxErrors, txBytes, txErrors });
+  }
+  return usages;
+}
