@@ -7,6 +7,7 @@ import { type Conflist, parseConflist } from "./conflist.ts";
 import { IFNAME, ListRunner, missingMessage, podName } from "./list_run.ts";
 import { PluginRunner } from "./plugin.ts";
 import { PodQueue } from "./pod_queue.ts";
+import { Readiness } from "./readiness.ts";
 import { addressesOf } from "./result.ts";
 import { cniPortMappings } from "./runtime_config.ts";
 import type { Network, NetworkAttachment, NetworkStatus, PodNetwork } from "./types.ts";
@@ -33,6 +34,7 @@ export class CniNetwork implements Network, AsyncDisposable {
   #folder: ConfigFolder;
   #plugins: PluginRunner;
   #lists: ListRunner;
+  #readiness: Readiness;
   #queue = new PodQueue();
   #state: FolderState | undefined;
   #status: NetworkStatus = notReady("the CNI configuration has not been read yet");
@@ -46,6 +48,7 @@ export class CniNetwork implements Network, AsyncDisposable {
     this.#folder = new ConfigFolder(kernel, config.configDir);
     this.#plugins = new PluginRunner(kernel, programs, config.pluginDirs);
     this.#lists = new ListRunner(kernel, this.#plugins, config.timeoutSeconds * 1000, logger);
+    this.#readiness = new Readiness((list, signal) => this.#lists.status(list, signal), () => this.#refresh());
   }
 
   /** Reads the configuration and goes on watching it until disposed. */
@@ -93,6 +96,7 @@ export class CniNetwork implements Network, AsyncDisposable {
     this.#timer = undefined;
     await this.#watch?.[Symbol.asyncDispose]();
     this.#watch = undefined;
+    await this.#readiness[Symbol.asyncDispose]();
   }
 
   #refresh(): void {
@@ -115,6 +119,8 @@ export class CniNetwork implements Network, AsyncDisposable {
     const missing = this.#plugins.missing(plugins.map(({ type }) => type));
     // No next file is tried: half an installation must not put pods on another network.
     if (missing.length > 0) return notReady(missingMessage(name, missing));
+    const problem = this.#readiness.problem(network.conflist);
+    if (problem !== undefined) return notReady(problem);
     return { ready: true, reason: "", message: `network "${name}" from ${network.file}${refused}` };
   }
 

@@ -10,6 +10,9 @@ import type { PodNetwork } from "./types.ts";
 /** The interface in the pod; what kubelet and the plugins of the field take for granted. */
 export const IFNAME = "eth0";
 
+/** Milliseconds. A plugin that needs longer to say that it is ready is not. */
+const STATUS_TIMEOUT = 5000;
+
 const CONTAINER_ID = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
 
 /** Runs all plugins of a list for one pod. */
@@ -100,6 +103,21 @@ export class ListRunner {
       }
     }
     return failures;
+  }
+
+  /** STATUS of each plugin in order; throws what the first that is not ready says. */
+  async status(list: Conflist, signal: AbortSignal): Promise<void> {
+    for (const plugin of list.plugins) {
+      await this.#plugins.run({
+        verb: "STATUS",
+        type: plugin.type,
+        networkName: list.name,
+        parameters: {},
+        config: configOf(list, plugin, {}, undefined),
+        timeout: Math.min(this.#timeout, STATUS_TIMEOUT),
+        signal,
+      });
+    }
   }
 
   #refuseMissing(list: Conflist, pod: PodNetwork): void {

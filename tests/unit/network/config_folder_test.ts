@@ -2,7 +2,7 @@ import { assertEquals, assertLess, assertMatch, assertStrictEquals, assertString
 import { setTimeout as delay } from "node:timers/promises";
 import { ConfigFolder } from "../../../src/network/config_folder.ts";
 import { kernel } from "../../../src/sys/mod.ts";
-import { list, PluginDouble } from "./plugin_double.ts";
+import { list, PluginDouble, pod } from "./plugin_double.ts";
 
 /** What the network says within a second and a bit, in which it must have seen the change. */
 async function settled(double: PluginDouble, expected: RegExp) {
@@ -96,4 +96,34 @@ Deno.test("CniNetwork logs a status once, not at every look", async () => {
   double.network.start();
   await delay(2000);
   assertEquals(double.log.filter((line) => line.includes("CNI network is")).length, 1);
+});
+
+Deno.test("CniNetwork.status() asks the plugins of a 1.1.0 list by STATUS, and says what they say", async () => {
+  await using double = new PluginDouble(["first", "second"]);
+  double.behave("second", "STATUS", `echo '{"code":50,"msg":"agent is down"}'; exit 1`);
+  double.writeConfig("10-test.conflist", { ...list("first", "second"), cniVersion: "1.1.0" });
+  double.network.start();
+  assertEquals(double.network.status().ready, false);
+  const { ready, reason } = await settled(double, /"second" failed at STATUS on network "testnet": agent is down/);
+  assertEquals([ready, reason], [false, "NetworkPluginNotReady"]);
+  assertEquals(double.calls(), ["STATUS first", "STATUS second"]);
+  assertEquals(double.environment("first", "STATUS").CNI_CONTAINERID, undefined);
+  double.behave("second", "STATUS", "exit 0");
+  double.writeConfig("10-test.conflist", { ...list("first", "second"), cniVersion: "1.1.0", name: "again" });
+  assertEquals((await settled(double, /network "again" from/)).ready, true);
+  await double.network.add(pod(), {});
+  assertEquals(double.calls().filter((call) => call.startsWith("ADD")).length, 2);
+});
+
+Deno.test("CniNetwork.status() is not held up by a plugin that never answers to STATUS, nor is its end", async () => {
+  const start = performance.now();
+  {
+    await using double = new PluginDouble(["first"]);
+    double.behave("first", "STATUS", "sleep 60");
+    double.writeConfig("10-test.conflist", { ...list("first"), cniVersion: "1.1.0" });
+    double.network.start();
+    await settled(double, /has not yet answered to STATUS/);
+    await delay(200);
+  }
+  assertLess(performance.now() - start, 3000);
 });
