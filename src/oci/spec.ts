@@ -53,7 +53,15 @@ export interface Linux {
   namespaces: { type: "pid" | "network" | "mount" | "ipc" | "uts" | "user" | "cgroup"; path?: string }[];
   uidMappings?: IdMapping[];
   gidMappings?: IdMapping[];
-  devices?: { type: string; path: string; major: number; minor: number; fileMode?: number; uid?: number; gid?: number }[];
+  devices?: {
+    type: string;
+    path: string;
+    major: number;
+    minor: number;
+    fileMode?: number;
+    uid?: number;
+    gid?: number;
+  }[];
   cgroupsPath?: string;
   resources?: Resources;
   sysctl?: Record<string, string>;

@@ -1,4 +1,6 @@
 import type { ImageDefaults } from "../images/types.ts";
+import type { Config } from "../config/types.ts";
+import type { Kernel } from "../sys/kernel.ts";
 import type { Spec } from "./spec.ts";
 import type { ContainerConfig, LinuxContainerResources, PodSandboxConfig } from "../../proto/gen/runtime/v1/api.ts";
 
@@ -89,6 +91,23 @@ export interface NodeLimits {
   seccomp: boolean;
   apparmor: boolean;
   selinux: boolean;
+  /** The memory controller can limit memory and swap together (v1 memsw, v2 memory.swap.max). */
+  swapAccounting?: boolean;
+  /** Release of the running kernel, e.g. [6, 18]: some seccomp rules depend on it. */
+  kernelVersion?: [number, number];
+}
+
+/** What buildSpec works with besides the request. */
+export interface SpecMeans {
+  kernel: Kernel;
+  config: Pick<Config, "defaultEnv" | "pidsLimit">;
+}
+
+export interface BuiltSpec {
+  spec: Spec;
+  user: ResolvedUser;
+  /** What was asked for but has no effect on this node, a sentence each: for the log and the verbose status. */
+  notes: string[];
 }
 
 /** A plain function that may change the spec or refuse (throw an RpcError). Runs in a fixed order after buildSpec. */
@@ -117,7 +136,13 @@ export interface OciRuntime {
   state(handler: RuntimeHandler, id: string): Promise<{ status: string; pid: number } | undefined>;
   update(handler: RuntimeHandler, id: string, resources: LinuxContainerResources, node: NodeLimits): Promise<void>;
   /** `timeout` in seconds, 0: none. Timeout: RpcError DEADLINE_EXCEEDED after everything that it started is dead. stdout+stderr stay under `limit` bytes. */
-  execSync(handler: RuntimeHandler, id: string, process: Spec["process"], timeout: number, limit: number): Promise<ExecResult>;
+  execSync(
+    handler: RuntimeHandler,
+    id: string,
+    description: Spec["process"],
+    timeout: number,
+    limit: number,
+  ): Promise<ExecResult>;
   /** `--version` line, asked once per path. */
   version(path: string): Promise<string>;
 }
@@ -144,8 +169,10 @@ export interface Monitor {
   exit(id: string): { code: number; finishedAt: bigint; oomKilled: boolean } | undefined;
   /** Calls back with the id each time an exit file appears; also rescans every few seconds, so a lost event is only late. */
   watch(onExit: (id: string) => void): AsyncDisposable;
-  /** Through conmon's ctl fifo. */
-  reopenLog(bundle: string): Promise<void>;
+  /** Through conmon's ctl fifo. With `logPath` it waits until that file is there again. RpcError FAILED_PRECONDITION: conmon has ended. */
+  reopenLog(bundle: string, logPath?: string): Promise<void>;
+  /** Size of the container's own terminal, through conmon's ctl fifo. */
+  resizeTerminal(bundle: string, rows: number, columns: number): void;
   /** Removes exit file, attach link, persist folder. */
   forget(id: string): void;
 }

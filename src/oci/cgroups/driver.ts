@@ -1,0 +1,114 @@
+import type { Kernel } from "../../sys/kernel.ts";
+import type { CgroupDriver, CgroupPlacement } from "../types.ts";
+import { cgroupTree, makeFolders, processesOf, removeFolder, unlessGone } from "./folders.ts";
+import { findHierarchies, type Hierarchies } from "./hierarchies.ts";
+import { checkCgroupName, checkParent } from "./placement.ts";
+
+export interface CgroupDriverOptions {
+  /** Parent of pods whose request names none. */
+  defaultParent: string;
+}
+
+/** The driver for this node's cgroups, v1 (hybrid included) or v2. */
+export function createCgroupDriver(kernel: Kernel, options: CgroupDriverOptions): CgroupDriver {
+  return new CgroupfsDriver(kernel, findHierarchies(kernel), options);
+}
+
+/** cgroups as plain folders (cgroupfs), as the kubelet's driver of the same name has them. */
+export class CgroupfsDriver implements CgroupDriver {
+  readonly name = "cgroupfs";
+  readonly version: 1 | 2;
+  readonly controllers: Set<string>;
+  readonly #kernel: Kernel;
+  readonly #hierarchies: Hierarchies;
+  readonly #defaultParent: string;
+
+  constructor(kernel: Kernel, hierarchies: Hierarchies, { defaultParent }: CgroupDriverOptions) {
+    this.#kernel = kernel;
+    this.#hierarchies = hierarchies;
+    this.version = hierarchies.version;
+    this.controllers = hierarchies.controllers;
+    this.#defaultParent = checkParent(defaultParent || "/");
+  }
+
+  place(parent: string, id: string): CgroupPlacement {
+    const cgroupsPath = `${parent === "" ? this.#defaultParent : checkParent(parent)}/${checkCgroupName(id)}`;
+    const paths = Object.entries(this.#hierarchies.mounts).map((
+      [controller, mount],
+    ) => [controller, mount + cgroupsPath]);
+    return { cgroupsPath, paths: Object.fromEntries(paths) };
+  }
+
+  create(placement: CgroupPlacement): void {
+    const { mounts } = this.#hierarchies;
+    if (this.version === 2) return this.#createUnified(placement);
+    for (const [controller, path] of Object.entries(placement.paths)) {
+      makeFolders(this.#kernel, mounts[controller], path, (folder) => {
+        if (controller === "cpuset") this.#inheritCpuset(folder);
+      });
+    }
+  }
+
+  attach(placement: CgroupPlacement, pid: number): void {
+    // One write per mount: controllers may share one.
+    for (const path of new Set(Object.values(placement.paths))) {
+      this.#kernel.writeControl(`${path}/cgroup.procs`, String(pid));
+    }
+  }
+
+  async remove(placement: CgroupPlacement): Promise<void> {
+    const folders = [
+      ...Object.values(placement.paths),
+      ...this.#hierarchies.others.map((mount) => mount + placement.cgroupsPath),
+    ];
+    for (const folder of new Set(folders)) await removeFolder(this.#kernel, folder);
+  }
+
+  processes(placement: CgroupPlacement): number[] {
+    const found = cgroupTree(this.#kernel, this.#mainPath(placement)).flatMap((folder) =>
+      processesOf(this.#kernel, folder)
+    );
+    return [...new Set(found)];
+  }
+
+  oomKilled(placement: CgroupPlacement): boolean {
+    const path = placement.paths.memory ?? placement.paths[""];
+    if (path === undefined) return false;
+    const file = this.version === 2 ? "memory.events" : "memory.oom_control";
+    const text = unlessGone(() => this.#kernel.readText(`${path}/${file}`)) ?? "";
+    return Number(/^oom_kill (\d+)$/m.exec(text)?.[1] ?? 0) > 0;
+  }
+
+  #mainPath({ paths }: CgroupPlacement): string {
+    return paths[""] ?? paths.pids ?? paths.memory ?? Object.values(paths)[0];
+  }
+
+  /** A v2 cgroup has the controllers that every one of its parents hands down. */
+  #createUnified({ paths }: CgroupPlacement): void {
+    const mount = this.#hierarchies.mounts[""];
+    const wanted = this.#kernel.readText(`${mount}/cgroup.controllers`).trim().split(" ").filter((name) => name !== "");
+    const handDown = (folder: string) => {
+      const enabled = this.#kernel.readText(`${folder}/cgroup.subtree_control`).trim().split(" ");
+      const missing = wanted.filter((name) => !enabled.includes(name));
+      if (missing.length > 0) {
+        this.#kernel.writeControl(
+          `${folder}/cgroup.subtree_control`,
+          missing.map((name) => `+${name}`).join(" "),
+        );
+      }
+    };
+    handDown(mount);
+    makeFolders(this.#kernel, mount, paths[""], (folder) => {
+      if (folder !== paths[""]) handDown(folder);
+    });
+  }
+
+  /** A v1 cpuset starts empty, and no process can enter an empty one. */
+  #inheritCpuset(folder: string): void {
+    const parent = folder.slice(0, folder.lastIndexOf("/"));
+    for (const file of ["cpuset.cpus", "cpuset.mems"]) {
+      if (this.#kernel.readText(`${folder}/${file}`).trim() !== "") continue;
+      this.#kernel.writeControl(`${folder}/${file}`, this.#kernel.readText(`${parent}/${file}`).trim());
+    }
+  }
+}

@@ -1,0 +1,179 @@
+import type { Logger } from "../observe/types.ts";
+import { Code, messageOf, RpcError } from "../rpc/status.ts";
+import type { Kernel } from "../sys/kernel.ts";
+import { ENOENT, ENXIO, Errno, O_NONBLOCK, O_WRONLY, type Programs, watchDirectory } from "../sys/mod.ts";
+import { readCreated, startConmon, type StartedConmon } from "./conmon.ts";
+import { MonitorFiles, prepareLog } from "./monitor_files.ts";
+import { killTree } from "./process_tree.ts";
+import { RUNTIME_ENV } from "./runtime_env.ts";
+import type { CgroupDriver, Monitor, MonitorCreate } from "./types.ts";
+
+/** An event that the kernel has dropped makes an exit seen this much later (milliseconds). */
+const RESCAN_INTERVAL = 5_000;
+
+/** How long conmon may take to open a log again. */
+const REOPEN_GRACE = 1_000;
+const REOPEN_POLL = 2;
+
+const REOPEN_LOG = "2 0 0\n";
+
+export interface ConmonMonitorOptions {
+  kernel: Kernel;
+  programs: Programs;
+  cgroups: CgroupDriver;
+  /** Folder for exit files, attach sockets and notes; must stay short, as a socket's path has 107 bytes. */
+  stateFolder: string;
+  logger?: Logger;
+}
+
+export class ConmonMonitor implements Monitor {
+  readonly #kernel: Kernel;
+  readonly #programs: Programs;
+  readonly #cgroups: CgroupDriver;
+  readonly #files: MonitorFiles;
+  readonly #logger: Logger | undefined;
+
+  constructor({ kernel, programs, cgroups, stateFolder, logger }: ConmonMonitorOptions) {
+    this.#kernel = kernel;
+    this.#programs = programs;
+    this.#cgroups = cgroups;
+    this.#files = new MonitorFiles(kernel, stateFolder);
+    this.#logger = logger;
+  }
+
+  async create(request: MonitorCreate): Promise<{ pid: number; conmonPid: number }> {
+    request.signal?.throwIfAborted();
+    this.#files.prepare(request.id);
+    if (request.logPath !== "") prepareLog(this.#kernel, request.logPath);
+    const conmon = startConmon(this.#kernel, this.#programs, this.#files, request);
+    const onAbort = () => conmon.sync.close();
+    request.signal?.addEventListener("abort", onAbort);
+    try {
+      // Before it starts anything: it must be neither in our cgroup nor ever in the pod's.
+      this.#cgroups.attach(request.conmonCgroup, conmon.child.pid);
+      await conmon.start.write(new Uint8Array(1));
+      conmon.start.close();
+      const pid = await readCreated(this.#kernel, conmon.sync, request);
+      return { pid, conmonPid: this.#conmonPid(request) ?? conmon.child.pid };
+    } catch (error) {
+      await this.#undo(request, conmon);
+      request.signal?.throwIfAborted();
+      throw error;
+    } finally {
+      request.signal?.removeEventListener("abort", onAbort);
+      conmon.start.close();
+      conmon.sync.close();
+    }
+  }
+
+  exit(id: string): { code: number; finishedAt: bigint; oomKilled: boolean } | undefined {
+    return this.#files.exit(id);
+  }
+
+  watch(onExit: (id: string) => void): AsyncDisposable {
+    const seen = new Set<string>();
+    this.#kernel.mkdirs(this.#files.exits, 0o700);
+    const scan = () => {
+      const ended = new Set(this.#files.ended());
+      for (const id of seen) if (!ended.has(id)) seen.delete(id);
+      for (const id of ended) {
+        if (seen.has(id)) continue;
+        seen.add(id);
+        onExit(id);
+      }
+    };
+    const report = (error: unknown) =>
+      this.#logger?.error("looking for ended containers failed", { error: messageOf(error) });
+    const safely = () => {
+      try {
+        scan();
+      } catch (error) {
+        report(error);
+      }
+    };
+    const watcher = watchDirectory(this.#kernel, this.#files.exits, safely, report);
+    const timer = setInterval(safely, RESCAN_INTERVAL);
+    safely();
+    return {
+      async [Symbol.asyncDispose]() {
+        clearInterval(timer);
+        await watcher[Symbol.asyncDispose]();
+      },
+    };
+  }
+
+  async reopenLog(bundle: string, logPath?: string): Promise<void> {
+    this.#control(bundle, REOPEN_LOG);
+    if (logPath === undefined) return;
+    const deadline = Date.now() + REOPEN_GRACE;
+    while (!this.#kernel.exists(logPath)) {
+      if (Date.now() > deadline) {
+        throw new RpcError(
+          Code.DEADLINE_EXCEEDED,
+          `log ${logPath}: conmon has not opened it again within ${REOPEN_GRACE} ms`,
+        );
+      }
+      await new Promise((resolve) => setTimeout(resolve, REOPEN_POLL));
+    }
+  }
+
+  resizeTerminal(bundle: string, rows: number, columns: number): void {
+    this.#control(bundle, `1 ${rows} ${columns}\n`);
+  }
+
+  forget(id: string): void {
+    this.#files.forget(id);
+  }
+
+  /** Without O_NONBLOCK an open of a fifo that nobody reads any more would stop the whole daemon. */
+  #control(bundle: string, command: string): void {
+    try {
+      const fd = this.#kernel.open(`${bundle}/ctl`, O_WRONLY | O_NONBLOCK);
+      try {
+        this.#kernel.write(fd, new TextEncoder().encode(command));
+      } finally {
+        this.#kernel.close(fd);
+      }
+    } catch (error) {
+      if (!(error instanceof Errno && (error.code === ENXIO || error.code === ENOENT))) throw error;
+      throw new RpcError(Code.FAILED_PRECONDITION, `conmon of ${bundle} does not run any more`, { cause: error });
+    }
+  }
+
+  #conmonPid({ bundle }: MonitorCreate): number | undefined {
+    try {
+      return Number(this.#kernel.readText(`${bundle}/conmon-pidfile`).trim()) || undefined;
+    } catch (error) {
+      if (error instanceof Errno && error.code === ENOENT) return undefined;
+      throw error;
+    }
+  }
+
+  /** Ends conmon and the runtime that it runs, then has the runtime take down what there is of the container. */
+  async #undo(request: MonitorCreate, conmon: StartedConmon): Promise<void> {
+    const { handler, id } = request;
+    // A conmon that has failed is gone by now, and its pid may be another's: only one that is ours is killed.
+    for (const pid of [conmon.child.pid, this.#conmonPid(request)]) {
+      if (pid !== undefined && this.#isConmon(pid, id)) killTree(this.#kernel, pid);
+    }
+    conmon.child.kill(9);
+    const { code, stderr } = await this.#programs.run(handler.path, ["--root", handler.root, "delete", "--force", id], {
+      env: RUNTIME_ENV,
+      timeout: 30_000,
+    });
+    const text = new TextDecoder().decode(stderr).trim();
+    if (code !== 0 && !/does not exist|No such file/.test(text)) {
+      this.#logger?.warn("the rest of a failed container could not be deleted", { container: id, error: text });
+    }
+    this.#files.forget(id);
+  }
+
+  #isConmon(pid: number, id: string): boolean {
+    try {
+      return this.#kernel.readText(`/proc/${pid}/cmdline`).split("\0").includes(id);
+    } catch {
+      // Gone.
+      return false;
+    }
+  }
+}

@@ -1,0 +1,72 @@
+import type { Kernel } from "../sys/kernel.ts";
+import { EEXIST, ENOENT, Errno, O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY, S_IFMT, S_IFREG } from "../sys/mod.ts";
+import { invalid, quote } from "./refusal.ts";
+
+/** Where monitors and the daemon meet: every path is known from the container's ID, so that it is found after a restart. */
+export class MonitorFiles {
+  readonly exits: string;
+  readonly attach: string;
+  readonly #persist: string;
+
+  constructor(private readonly kernel: Kernel, stateFolder: string) {
+    this.exits = `${stateFolder}/exits`;
+    this.attach = `${stateFolder}/attach`;
+    this.#persist = `${stateFolder}/persist`;
+  }
+
+  /** conmon's `--persist-dir`: it notes there that the kernel has killed for memory. */
+  persist(id: string): string {
+    return `${this.#persist}/${id}`;
+  }
+
+  prepare(id: string): void {
+    for (const folder of [this.exits, this.attach, this.persist(id)]) this.kernel.mkdirs(folder, 0o700);
+  }
+
+  /** Content of the exit file: written in whole by conmon (renamed into place). */
+  exit(id: string): { code: number; finishedAt: bigint; oomKilled: boolean } | undefined {
+    const path = `${this.exits}/${id}`;
+    try {
+      const { mtime } = this.kernel.stat(path);
+      const text = this.kernel.readText(path).trim();
+      if (!/^-?\d+$/.test(text)) return undefined;
+      return { code: Number(text), finishedAt: mtime, oomKilled: this.kernel.exists(`${this.persist(id)}/oom`) };
+    } catch (error) {
+      if (error instanceof Errno && error.code === ENOENT) return undefined;
+      throw error;
+    }
+  }
+
+  /** IDs of containers that have ended and are not forgotten yet. conmon's temporary files have a dot in their names. */
+  ended(): string[] {
+    return this.kernel.readDirectory(this.exits).map(({ name }) => name).filter((name) => !name.includes("."));
+  }
+
+  forget(id: string): void {
+    this.kernel.unlinkIfExists(`${this.exits}/${id}`);
+    this.kernel.unlinkIfExists(`${this.attach}/${id}`);
+    const persist = this.persist(id);
+    for (const name of ["exit", "oom", "attach", "ctl", "winsz"]) this.kernel.unlinkIfExists(`${persist}/${name}`);
+    try {
+      this.kernel.rmdir(persist);
+    } catch (error) {
+      if (!(error instanceof Errno && error.code === ENOENT)) throw error;
+    }
+  }
+}
+
+/**
+ * Makes the log file before conmon opens it by its path: a symlink or anything but a regular file there would have conmon
+ * write to a place of somebody else's choice.
+ */
+export function prepareLog(kernel: Kernel, path: string): void {
+  kernel.mkdirs(path.slice(0, path.lastIndexOf("/")) || "/", 0o755);
+  try {
+    kernel.close(kernel.open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o640));
+  } catch (error) {
+    if (!(error instanceof Errno && error.code === EEXIST)) throw error;
+    if ((kernel.lstat(path).mode & S_IFMT) !== S_IFREG) {
+      throw invalid("log_path", `${quote(path)} is there and not a regular file`);
+    }
+  }
+}

@@ -1,0 +1,46 @@
+import { NamespaceMode } from "../../../proto/gen/runtime/v1/api.ts";
+import { invalid, unimplemented } from "../refusal.ts";
+import type { Linux } from "../spec.ts";
+import type { Section } from "./section.ts";
+
+type Namespace = Linux["namespaces"][number];
+
+/** Namespaces: the pod's pinned ones are joined by path; what is not listed is the host's. */
+export function namespaces(section: Section): Namespace[] {
+  const { input: { sandbox, node }, security } = section;
+  const userns = security.namespaceOptions?.usernsOptions;
+  if (userns && userns.mode !== NamespaceMode.NODE) {
+    throw unimplemented("userns_options", "pods with a user namespace of their own are not supported");
+  }
+  const joined: [Namespace["type"], string | undefined][] = [
+    ["network", sandbox.netns],
+    ["ipc", sandbox.ipcns],
+    ["uts", sandbox.utsns],
+  ];
+  return [
+    ...pidNamespace(section),
+    ...joined.flatMap(([type, path]) => path === undefined ? [] : [{ type, path }]),
+    { type: "mount" },
+    ...(node.cgroupVersion === 2 && !security.privileged ? [{ type: "cgroup" } as const] : []),
+  ];
+}
+
+function pidNamespace({ input: { sandbox, targetPidns }, security, notes }: Section): Namespace[] {
+  switch (security.namespaceOptions?.pid ?? NamespaceMode.CONTAINER) {
+    case NamespaceMode.NODE:
+      return [];
+    case NamespaceMode.CONTAINER:
+      return [{ type: "pid" }];
+    case NamespaceMode.TARGET:
+      if (targetPidns === undefined) {
+        throw invalid("namespace_options.target_id", "the target container has no running process");
+      }
+      return [{ type: "pid", path: targetPidns }];
+    case NamespaceMode.POD:
+      if (sandbox.pidns !== undefined) return [{ type: "pid", path: sandbox.pidns }];
+      notes.push("the pod was not made with a shared PID namespace: the container has one of its own");
+      return [{ type: "pid" }];
+    default:
+      throw invalid("namespace_options.pid", "it is none of POD, CONTAINER, NODE, TARGET");
+  }
+}
