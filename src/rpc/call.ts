@@ -64,7 +64,7 @@ export class Call implements StreamConsumer, CallContext {
   data(bytes: Uint8Array): void {
     if (this.#over) return;
     try {
-      if (!this.#stream.connection.hold(this.#stream, bytes.length)) {
+      if (!this.#stream.connection.streams.hold(this.#stream, bytes.length)) {
         throw new RpcError(Code.RESOURCE_EXHAUSTED, "the unfinished requests of this connection fill its memory limit");
       }
       this.#reader.push(bytes);
@@ -75,9 +75,9 @@ export class Call implements StreamConsumer, CallContext {
 
   end(): void {
     if (this.#over) return;
-    this.#stream.connection.setWorking(this.#stream, true);
+    this.#stream.connection.streams.setWorking(this.#stream, true);
     this.#run().catch((error) => this.#fail(error)).finally(() => {
-      this.#stream.connection.setWorking(this.#stream, false);
+      this.#stream.connection.streams.setWorking(this.#stream, false);
     });
   }
 

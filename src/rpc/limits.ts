@@ -37,29 +37,3 @@ export const DEFAULT_LIMITS: Limits = {
   maxQueuedOutBytes: 16 * 1024 * 1024,
   maxBufferedInBytes: 0,
 };
-
-/** Tokens that come back with time, and that useful work can earn. */
-export class Budget {
-  #tokens: number;
-  #filledAt = performance.now();
-
-  constructor(readonly burst: number, readonly perSecond: number) {
-    this.#tokens = burst;
-  }
-
-  /** Whether there was a token left to take. */
-  take(): boolean {
-    if (this.#tokens < 1) {
-      const now = performance.now();
-      this.earn((now - this.#filledAt) / 1000 * this.perSecond);
-      this.#filledAt = now;
-    }
-    if (this.#tokens < 1) return false;
-    this.#tokens--;
-    return true;
-  }
-
-  earn(tokens: number): void {
-    this.#tokens = Math.min(this.burst, this.#tokens + tokens);
-  }
-}

@@ -17,8 +17,8 @@ interface Writer {
 export interface OutboxEvents {
   /** END_STREAM of this stream is in the write buffer. */
   sent(stream: Stream): void;
-  /** The peer cannot be written to, or is cut off. */
-  broken(reason: string): void;
+  /** The peer cannot be written to; with a reason, it is cut off. */
+  broken(reason?: string): void;
   /** DATA bytes went out: useful work. */
   sentData(bytes: number): void;
 }
@@ -41,7 +41,8 @@ export class Outbox {
   #control = new Uint8Array(256);
   #controlLength = 0;
   #ready: Stream[] = [];
-  #starved: Stream[] = [];
+  /** What waits for the connection's window. */
+  #starved = new Set<Stream>();
   #running: Promise<void> | undefined;
   #closed = false;
   #roomWaiters: (() => void)[] = [];
@@ -86,14 +87,15 @@ export class Outbox {
   /** The connection's window has grown. */
   windowOpened(): void {
     const starved = this.#starved;
-    if (starved.length === 0) return;
-    this.#starved = [];
+    if (starved.size === 0) return;
+    this.#starved = new Set();
     for (const stream of starved) this.schedule(stream);
   }
 
   /** Forgets what the stream had queued. */
   drop(stream: Stream): void {
     this.queuedBytes -= stream.pending;
+    this.#starved.delete(stream);
     stream.discard();
     this.#wakeGate();
   }
@@ -127,7 +129,7 @@ export class Outbox {
     this.#closed = true;
     this.#controlLength = 0;
     this.#ready = [];
-    this.#starved = [];
+    this.#starved.clear();
     this.#wakeGate();
   }
 
@@ -160,7 +162,7 @@ export class Outbox {
       }
     } catch {
       this.close();
-      this.events.broken("the peer cannot be written to");
+      this.events.broken();
     } finally {
       if (spareBuffers.length < 4) spareBuffers.push(buffer);
       this.#running = undefined;
@@ -217,7 +219,7 @@ export class Outbox {
         this.#wakeGate();
       }
       if (stream.pending > 0) {
-        if (this.connectionWindow <= 0) this.#starved.push(stream);
+        if (this.connectionWindow <= 0) this.#starved.add(stream);
         else if (stream.sendWindow > 0) this.schedule(stream);
         return at;
       }

@@ -53,8 +53,8 @@ export class Server {
 
   constructor(options: ServerOptions) {
     this.#options = options;
-    const { maxMessageBytes, logger, onCall } = options;
-    this.#environment = { maxMessageBytes, logger, onCall, deadlines: this.#deadlines };
+    const { maxMessageBytes, logger } = options;
+    this.#environment = { maxMessageBytes, logger, onCall: guarded(options), deadlines: this.#deadlines };
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#limits.maxBufferedInBytes ||= Math.max(64 * MEBIBYTE, 2 * maxMessageBytes);
     for (const { definition, handlers } of options.services) this.#addService(definition, handlers);
@@ -173,4 +173,16 @@ export class Server {
     this.#connections.delete(connection);
     if (this.#connections.size === 0) this.#onEmpty?.();
   }
+}
+
+/** An observer that throws must not end the call it observes, or the daemon. */
+function guarded({ onCall, logger }: ServerOptions): ServerOptions["onCall"] {
+  if (onCall === undefined) return undefined;
+  return (method, code, milliseconds) => {
+    try {
+      onCall(method, code, milliseconds);
+    } catch (error) {
+      logger?.error("an observer of calls failed", { method, error });
+    }
+  };
 }

@@ -1,4 +1,5 @@
 import type { Connection } from "./connection.ts";
+import { ReceiveWindow } from "./receive_window.ts";
 
 /** What a stream tells the one who answers it. */
 export interface StreamConsumer {
@@ -10,6 +11,8 @@ export interface StreamConsumer {
   aborted(reason: string): void;
 }
 
+/** Request bytes that a peer may send ahead on one stream, told to it as SETTINGS_INITIAL_WINDOW_SIZE. */
+export const STREAM_WINDOW = 1024 * 1024;
 /** Response bytes of one stream that may wait before {@link Stream.drained} makes its producer wait. */
 const HIGH_WATER = 64 * 1024;
 
@@ -18,16 +21,14 @@ export class Stream {
   consumer!: StreamConsumer;
   /** Nothing more comes from the peer. */
   remoteClosed = false;
-  /** END_STREAM or RST_STREAM went out or came in: the stream is out of the connection's table. */
+  /** END_STREAM or RST_STREAM went out or came in. */
   closed = false;
   /** A handler runs for it; it counts against the stream limit even after a reset. */
   working = false;
   /** Bytes the request's body must have and has. */
   contentLength: number | undefined;
   received = 0;
-  receiveWindow: number;
-  /** Bytes received since the last WINDOW_UPDATE for this stream. */
-  uncredited = 0;
+  readonly receiveWindow = new ReceiveWindow(STREAM_WINDOW, STREAM_WINDOW / 2);
   /** Bytes of the request counted against the connection's limit. */
   held = 0;
 
@@ -45,9 +46,8 @@ export class Stream {
   queued = false;
   #onDrained: (() => void) | undefined;
 
-  constructor(readonly connection: Connection, readonly id: number, sendWindow: number, receiveWindow: number) {
+  constructor(readonly connection: Connection, readonly id: number, sendWindow: number) {
     this.sendWindow = sendWindow;
-    this.receiveWindow = receiveWindow;
   }
 
   /** Queues a response's header block. */
