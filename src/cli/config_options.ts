@@ -35,12 +35,12 @@ export function withConfigOptions(command: Command): Command {
       collect,
     )
     .option("--listen <PATH>", "The CRI socket to serve (key socket).")
-    .option("--root <DIR>", "Images and the store (key root).")
-    .option("--state <DIR>", "What dies with power (key state).")
+    .option("--root <DIR>", "Folder of images and the store (key root).")
+    .option("--state <DIR>", "Folder of what dies with power (key state).")
     .option("--runtime <NAME>", "The default runtime (key defaultRuntime).")
-    .option("--cni-config-dir <DIR>", "CNI configurations (key cni.configDir).")
-    .option("--log-level <LEVEL>", "debug, info, warn or error (key log.level).")
-    .option("--log-format <FORMAT>", "text or json (key log.format).");
+    .option("--cni-config-dir <DIR>", "Folder of CNI configurations (key cni.configDir).")
+    .option("--log-level <LEVEL>", "Write lines from this level on: debug, info, warn or error (key log.level).")
+    .option("--log-format <FORMAT>", "Write text or json (key log.format).");
 }
 
 export function loadOptions(options: ConfigOptions): LoadOptions {

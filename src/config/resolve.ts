@@ -13,18 +13,18 @@ const CONMON_FOLDERS = ["/usr/local/bin", "/usr/bin", "/usr/libexec/podman", "/u
 export function resolveConfig(loaded: LoadedConfig, exists: (path: string) => boolean): Config {
   const config = structuredClone(loaded.config);
   const problems: Problem[] = [];
-  const missing = (key: string, name: string, folders: string[]) => {
+  const missing = (key: string, name: string, folders: string[], setAt = key) => {
     const message = `${name} was not found in ${
       folders.join(", ")
     }; install it (on Debian and Ubuntu: apt-get install ${name}) or set ${key}`;
-    problems.push({ origin: loaded.origins.get(key) ?? { source: "(default)" }, key, message });
+    problems.push({ origin: loaded.origins.get(setAt) ?? { source: "(default)" }, key, message });
   };
   for (const [name, runtime] of Object.entries(config.runtimes)) {
     runtime.root ||= `${config.state}/runtimes/${name}`;
     runtime.path ||= search(RUNTIME_FOLDERS, name, exists) ?? "";
     if (runtime.path !== "") continue;
     const asked = loaded.origins.has(`runtimes.${name}`) || name === config.defaultRuntime;
-    if (asked) missing(`runtimes.${name}.path`, name, RUNTIME_FOLDERS);
+    if (asked) missing(`runtimes.${name}.path`, name, RUNTIME_FOLDERS, `runtimes.${name}`);
     else delete config.runtimes[name];
   }
   config.conmon ||= search(CONMON_FOLDERS, "conmon", exists) ?? "";

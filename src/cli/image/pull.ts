@@ -32,7 +32,7 @@ export function pullCommand(terminal: Terminal): Command {
 Examples:
   skiff image pull busybox
   skiff image pull registry.example.com/team/app@sha256:…
-  skiff image pull -u robot --password-stdin registry.example.com/team/app:1.2 < /run/secrets/registry
+  skiff image pull -u robot --password-stdin registry.example.com/app:1.2 < /run/secrets/robot
 `,
     )
     .action((image: string, options: Options) => pullImage(terminal, image, options));

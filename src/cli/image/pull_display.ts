@@ -65,6 +65,7 @@ export class PullDisplay {
     const { bytesDone, bytesTotal, layersDone, layersTotal } = progress;
     const seconds = (this.#now() - (this.#started ?? this.#now())) / 1000;
     const rate = seconds > 0.2 ? `, ${humanSize(Math.round(Number(bytesDone) / seconds))}/s` : "";
+    if (bytesTotal === 0n) return `${humanSize(bytesDone)}, layers ${layersDone}/${layersTotal}${rate}`;
     const percent = Math.floor(fraction(progress) * 100);
     return `${percent}%, ${humanSize(bytesDone)} of ${
       humanSize(bytesTotal)
