@@ -1,8 +1,4 @@
-import { Code, RpcError } from "../rpc/status.ts";
 import {
-  CLONE_NEWIPC,
-  CLONE_NEWNET,
-  CLONE_NEWUTS,
   EINVAL,
   ENOENT,
   Errno,
@@ -17,25 +13,18 @@ import {
   O_EXCL,
   UMOUNT_NOFOLLOW,
 } from "../sys/mod.ts";
-import { parseSysctl, type Sysctl } from "./sysctl.ts";
+import { NAMESPACE_FLAGS, type NamespaceKind, namespaceSetup, type PinOptions } from "./namespace_setup.ts";
 
 /** Where new namespaces are pinned: absolute paths of files that are not there yet. */
-export interface PinPaths {
-  net?: string;
-  ipc?: string;
-  uts?: string;
+export type PinPaths = { [Kind in NamespaceKind]?: string };
+
+/** Lines of uid_map and gid_map: "inside outside count". */
+export interface IdMaps {
+  uid: string;
+  gid: string;
 }
 
-export interface PinOptions {
-  /** Needs a uts namespace. */
-  hostname?: string;
-  /** By name; each needs the namespace that it belongs to. */
-  sysctls?: Record<string, string>;
-}
-
-const FLAGS = { net: CLONE_NEWNET, ipc: CLONE_NEWIPC, uts: CLONE_NEWUTS };
-type Kind = keyof typeof FLAGS;
-const KINDS: Kind[] = ["net", "ipc", "uts"];
+const KINDS: NamespaceKind[] = ["net", "ipc", "uts"];
 
 /** Pins that belong to this daemon. */
 const NAME_PREFIX = "skiff-";
@@ -44,30 +33,44 @@ const MAX_STACKED_MOUNTS = 16;
 
 /**
  * Makes new namespaces and pins each with a bind mount at its path: `lo` up, host name and sysctls set. One synchronous
- * turn, about a millisecond. After a failure nothing of it is left. RpcError INVALID_ARGUMENT for a sysctl that is not
- * a pod's, or whose namespace is not among the new ones.
+ * turn, about a millisecond. After a failure nothing of it is left. RpcError INVALID_ARGUMENT for a host name or sysctl
+ * that is not a pod's, or whose namespace is not among the new ones.
  */
 export function pinNamespaces(kernel: Kernel, paths: PinPaths, options: PinOptions = {}): void {
-  const kinds = KINDS.filter((kind) => paths[kind] !== undefined);
+  const { kinds, flags } = wanted(paths);
+  const setUp = namespaceSetup(kinds, options);
   if (kinds.length === 0) return;
-  const sysctls = checkedSysctls(kinds, options.sysctls ?? {});
-  if (options.hostname !== undefined) checkHostname(kinds, options.hostname);
-  const made: string[] = [];
-  try {
-    for (const kind of kinds) {
-      createMountPoint(kernel, paths[kind]!);
-      made.push(paths[kind]!);
-    }
-    kernel.inNewNamespaces(kinds.reduce((flags, kind) => flags | FLAGS[kind], 0), () => {
-      if (paths.net !== undefined) kernel.setLoopbackUp();
-      if (options.hostname !== undefined) kernel.writeControl("/proc/sys/kernel/hostname", options.hostname);
-      for (const sysctl of sysctls) writeSysctl(kernel, sysctl);
-      for (const kind of kinds) kernel.mount(`/proc/thread-self/ns/${kind}`, paths[kind]!, null, MS_BIND);
-    });
-  } catch (error) {
-    for (const path of made) unpin(kernel, path);
-    throw error;
-  }
+  withMountPoints(kernel, kinds.map((kind) => paths[kind]!), () =>
+    kernel.inNewNamespaces(flags, () => {
+      setUp(kernel);
+      for (const kind of kinds) pin(kernel, `/proc/thread-self/ns/${kind}`, paths[kind]!);
+    }));
+}
+
+/**
+ * As {@link pinNamespaces}, in a new user namespace that owns the others and is pinned, too. About two milliseconds.
+ * Sysctls of the ipc namespace fail on kernels from 5.19 on, which let only the namespace's own root set them.
+ */
+export function pinUserNamespaces(
+  kernel: Kernel,
+  paths: PinPaths & { user: string },
+  maps: IdMaps,
+  options: PinOptions = {},
+): void {
+  const { kinds, flags } = wanted(paths);
+  const setUp = namespaceSetup(kinds, options);
+  withMountPoints(
+    kernel,
+    [paths.user, ...kinds.map((kind) => paths[kind]!)],
+    () =>
+      kernel.inUserNamespace(flags, maps.uid, maps.gid, (pid) => {
+        const namespace = (kind: string) => `/proc/${pid}/ns/${kind}`;
+        const entries = kinds.map((kind) => ({ path: namespace(kind), flag: NAMESPACE_FLAGS[kind] }));
+        if (entries.length > 0) kernel.inNamespaces(entries, () => setUp(kernel));
+        pin(kernel, namespace("user"), paths.user);
+        for (const kind of kinds) pin(kernel, namespace(kind), paths[kind]!);
+      }),
+  );
 }
 
 /** Removes a pin and its file; what is not there, or not mounted, is fine. The namespace lives on while a process is in it. */
@@ -108,46 +111,34 @@ export function prepareNetnsFolder(kernel: Kernel, folder: string): void {
   try {
     kernel.mount("", folder, null, MS_SHARED | MS_REC);
   } catch (error) {
-    // EINVAL: no mount point yet.
+    // No mount point yet.
     if (!isErrno(error, EINVAL)) throw error;
     kernel.mount(folder, folder, null, MS_BIND | MS_REC);
     kernel.mount("", folder, null, MS_SHARED | MS_REC);
   }
 }
 
-function createMountPoint(kernel: Kernel, path: string): void {
-  kernel.mkdirs(path.slice(0, path.lastIndexOf("/")), 0o755);
-  kernel.close(kernel.open(path, O_CREAT | O_EXCL, 0));
+function wanted(paths: PinPaths): { kinds: NamespaceKind[]; flags: number } {
+  const kinds = KINDS.filter((kind) => paths[kind] !== undefined);
+  return { kinds, flags: kinds.reduce((flags, kind) => flags | NAMESPACE_FLAGS[kind], 0) };
 }
 
-function checkedSysctls(kinds: Kind[], sysctls: Record<string, string>): Sysctl[] {
-  return Object.entries(sysctls).map(([name, value]) => {
-    const sysctl = parseSysctl(name, value);
-    if (!kinds.includes(sysctl.namespace)) {
-      throw new RpcError(
-        Code.INVALID_ARGUMENT,
-        `Cannot set sysctl ${name}: the pod uses the node's ${sysctl.namespace} namespace, so this would change the node`,
-      );
-    }
-    return sysctl;
-  });
+function pin(kernel: Kernel, namespace: string, path: string): void {
+  kernel.mount(namespace, path, null, MS_BIND);
 }
 
-function checkHostname(kinds: Kind[], hostname: string): void {
-  if (kinds.includes("uts") && /^[A-Za-z0-9_.-]{1,64}$/.test(hostname)) return;
-  const why = kinds.includes("uts") ? "it is not a host name of up to 64 characters" : "the pod uses the node's";
-  throw new RpcError(
-    Code.INVALID_ARGUMENT,
-    `Cannot set the host name ${JSON.stringify(hostname.slice(0, 100))}: ${why}`,
-  );
-}
-
-function writeSysctl(kernel: Kernel, { name, path, value }: Sysctl): void {
+/** Makes the files to mount on; where `action` fails they go again, with what was mounted. */
+function withMountPoints(kernel: Kernel, paths: string[], action: () => void): void {
+  const made: string[] = [];
   try {
-    kernel.writeControl(path, value);
+    for (const path of paths) {
+      kernel.mkdirs(path.slice(0, path.lastIndexOf("/")));
+      kernel.close(kernel.open(path, O_CREAT | O_EXCL, 0));
+      made.push(path);
+    }
+    action();
   } catch (error) {
-    throw new RpcError(Code.INVALID_ARGUMENT, `Cannot set sysctl ${name} to ${JSON.stringify(value)}`, {
-      cause: error,
-    });
+    for (const path of made) unpin(kernel, path);
+    throw error;
   }
 }

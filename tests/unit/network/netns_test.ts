@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
-import { isPinned, listPinned, pinNamespaces, unpin } from "../../../src/network/mod.ts";
+import { isPinned, listPinned, pinNamespaces, pinUserNamespaces, unpin } from "../../../src/network/mod.ts";
 import { RpcError } from "../../../src/rpc/status.ts";
 import { kernel } from "../../../src/sys/mod.ts";
 
@@ -78,6 +78,38 @@ Deno.test({
       assertThrows(() => pinNamespaces(kernel, paths(folder)), Error, "skiff-net");
       assertEquals(isPinned(kernel, paths(folder).net), true);
       assertEquals(listPinned(kernel, folder), ["skiff-net"]);
+    }),
+});
+
+Deno.test({
+  name: "pinUserNamespaces() pins a user namespace that owns the others, set up like any (root)",
+  ignore,
+  fn: () =>
+    withFolder((folder) => {
+      const user = `${folder}/skiff-user`;
+      const sysctls = { "net.ipv4.ip_unprivileged_port_start": "77" };
+      const maps = { uid: "0 100000 65536\n", gid: "0 200000 65536\n" };
+      pinUserNamespaces(kernel, { ...paths(folder), user }, maps, { hostname: "mapped", sysctls });
+      assertEquals(inside(folder, "hostname; ip -o link show up | cut -d: -f2"), "mapped\n lo");
+      assertEquals(inside(folder, "cat /proc/sys/net/ipv4/ip_unprivileged_port_start"), "77");
+      // Root of the new user namespace alone may change its network: so it owns it.
+      const owner = inside(
+        folder,
+        `nsenter --user=${user} sh -c "cat /proc/self/uid_map && ip link set lo down && id -u"`,
+      );
+      assertEquals(owner.replace(/\s+/g, " "), "0 100000 65536 0");
+      for (const path of [user, ...Object.values(paths(folder))]) assertEquals(isPinned(kernel, path), true);
+    }),
+});
+
+Deno.test({
+  name: "pinUserNamespaces() leaves nothing behind where the maps are refused (root)",
+  ignore,
+  fn: () =>
+    withFolder((folder) => {
+      const maps = { uid: "nonsense", gid: "0 200000 65536\n" };
+      assertThrows(() => pinUserNamespaces(kernel, { ...paths(folder), user: `${folder}/skiff-user` }, maps), Error);
+      assertEquals([...Deno.readDirSync(folder)], []);
     }),
 });
 
