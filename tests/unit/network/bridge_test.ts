@@ -9,6 +9,12 @@ const PLUGINS = ["/usr/lib/cni", "/opt/cni/bin"];
 const installed = (type: string) => PLUGINS.some((folder) => kernel.exists(`${folder}/${type}`));
 const ignore = Deno.uid() !== 0 || !["bridge", "host-local", "portmap"].every(installed);
 
+interface NodeOptions {
+  subnets?: string[];
+  /** Added to portmap's configuration. */
+  portmap?: Record<string, unknown>;
+}
+
 /** A node of its own: a network namespace where the plugins run, and one for each pod. */
 class Node implements AsyncDisposable {
   readonly folder = Deno.makeTempDirSync({ prefix: "skiff-test-node-" });
@@ -16,18 +22,18 @@ class Node implements AsyncDisposable {
   readonly network: CniNetwork;
   readonly #pods = new Set<string>();
 
-  constructor(portmapOptions: Record<string, unknown> = {}) {
+  constructor({ subnets = ["10.213.0.0/24"], portmap = {} }: NodeOptions = {}) {
     pinNamespaces(kernel, { net: this.netns }, { sysctls: { "net.ipv4.ip_forward": "1" } });
     Deno.mkdirSync(`${this.folder}/net.d`);
     const ipam = {
       type: "host-local",
-      ranges: [[{ subnet: "10.213.0.0/24" }]],
+      ranges: subnets.map((subnet) => [{ subnet }]),
       routes: [{ dst: "0.0.0.0/0" }],
       dataDir: `${this.folder}/leases`,
     };
     const plugins = [
       { type: "bridge", bridge: "skiff0", isGateway: true, hairpinMode: true, ipam },
-      { type: "portmap", capabilities: { portMappings: true }, snat: true, ...portmapOptions },
+      { type: "portmap", capabilities: { portMappings: true }, snat: true, ...portmap },
     ];
     const conflist = JSON.stringify({ cniVersion: "1.0.0", name: "pods", plugins });
     Deno.writeTextFileSync(`${this.folder}/net.d/10-pods.conflist`, conflist);
@@ -74,7 +80,7 @@ class Node implements AsyncDisposable {
 
   leases(): string[] {
     return [...Deno.readDirSync(`${this.folder}/leases/pods`)].map(({ name }) => name).filter((name) =>
-      name.startsWith("10.")
+      !/^(lock|last_reserved)/.test(name)
     );
   }
 
@@ -140,6 +146,19 @@ Deno.test({
 });
 
 Deno.test({
+  name: "CniNetwork with bridge: a pod of two families has both addresses, in the order of the configuration (root)",
+  ignore: ignore || !kernel.exists("/proc/net/if_inet6"),
+  async fn() {
+    await using node = new Node({ subnets: ["fd00:213::/64", "10.213.0.0/24"] });
+    const web = node.newPod("web");
+    const attachment = await node.network.add(web, {});
+    assertEquals(attachment.ips, ["fd00:213::2", "10.213.0.2"]);
+    await node.network.del(web, attachment);
+    assertEquals(node.leases(), []);
+  },
+});
+
+Deno.test({
   name: "CniNetwork with bridge: ten ADDs at once get ten addresses, and ten DELs give them back (root)",
   ignore,
   async fn() {
@@ -156,7 +175,7 @@ Deno.test({
   name: "CniNetwork with bridge: where portmap fails, bridge gives address and link back (root)",
   ignore,
   async fn() {
-    await using node = new Node({ conditionsV4: ["--no-such-option"] });
+    await using node = new Node({ portmap: { conditionsV4: ["--no-such-option"] } });
     const web = node.newPod("web", 8080);
     const error = await assertRejects(() => node.network.add(web, {}), Error, '"portmap" failed at ADD');
     assert(!error.message.includes("undoing it failed"), error.message);
