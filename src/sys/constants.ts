@@ -1,6 +1,6 @@
-/** Constants of the Linux kernel under the kernel's own names. Values are those of x86_64 and aarch64 where these agree. */
+/** Constants of the Linux kernel under the kernel's own names. */
 
-// O_DIRECTORY, O_NOFOLLOW, O_DIRECT and O_LARGEFILE are the four open flags on which the two architectures disagree.
+// Of the flags below these two differ between x86_64 and aarch64.
 const ARM = Deno.build.arch === "aarch64";
 
 export const O_RDONLY = 0;

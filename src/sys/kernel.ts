@@ -1,10 +1,12 @@
 /**
- * What the rest of the house may ask of the kernel. `LibcKernel` (libc.ts) makes the calls through FFI; `RecordingKernel`
- * (recording.ts) writes them down for unit tests.
+ * What the rest of the house may ask of the kernel. `LibcKernel` (libc.ts) makes the calls through FFI;
+ * `RecordingKernel` (recording.ts) writes them down for unit tests.
  *
- * Conventions: every failure is an {@link Errno} that names the call and its arguments; every descriptor is close-on-exec;
- * calls are synchronous and must not be able to wait on a device, unless they return a promise (those run off the main
- * thread). Files under /proc, /sys and every folder outside the binary's own permissions are reached through here, too.
+ * Conventions: every failure is an {@link Errno} that names the call and its arguments; every descriptor is
+ * close-on-exec; calls are synchronous and must not be able to wait on a device, unless they return a promise (those
+ * run off the main thread). A mode goes through the process's umask as usual. `open`, `stat`, `statfs`, `chmod` and `chown`
+ * follow symlinks; the xattr calls, `lstat` and `exists` do not follow the last one. Files under /proc, /sys and every
+ * folder outside the binary's own permissions are reached through here, too.
  */
 export interface Kernel {
   // -- descriptors and files
@@ -25,7 +27,10 @@ export interface Kernel {
   /** fsync(2), off the main thread. */
   fsync(fd: number): Promise<void>;
 
-  /** The whole of a file, at most `limit` bytes (default 1 MiB; more is an Errno EFBIG). Also for /proc, /sys, cgroups. Never blocks on a fifo (O_NONBLOCK). */
+  /**
+   * The whole of a file, at most `limit` bytes (default 1 MiB; more is an Errno EFBIG). Also for /proc, /sys, cgroups.
+   * Never blocks on a fifo (O_NONBLOCK).
+   */
   readFile(path: string, limit?: number): Uint8Array;
   /** As readFile, decoded as UTF-8. */
   readText(path: string, limit?: number): string;
@@ -60,14 +65,19 @@ export interface Kernel {
   setxattr(path: string, name: string, value: Uint8Array): void;
   getxattr(path: string, name: string): Uint8Array | undefined;
   listxattr(path: string): string[];
-  /** Removes a tree without following symlinks or crossing mounts (EBUSY names the mount); yields to the event loop between batches. */
+  /**
+   * Removes a tree, or whatever is at the path, without following symlinks or crossing mounts (EBUSY names the mount).
+   * Nothing there is fine. Yields to the event loop between batches.
+   */
   removeTree(path: string): Promise<void>;
 
   // -- mounts
   mount(source: string, target: string, fstype: string | null, flags: number, data?: string): void;
   /** umount2(2), off the main thread. */
   umount(target: string, flags: number): Promise<void>;
-  /** umount2(2) on the calling thread: only for things that cannot hold dirty pages (a pinned namespace, a bind, a tmpfs, EROFS). */
+  /**
+   * umount2(2) on the calling thread: only for what has no dirty pages (a pinned namespace, a bind, a tmpfs, EROFS).
+   */
   umountNow(target: string, flags: number): void;
   fsopen(fstype: string): number;
   fsconfigString(fd: number, key: string, value: string): void;
@@ -78,7 +88,7 @@ export interface Kernel {
   fsmount(fd: number, attributes: number): number;
   moveMount(mountFd: number, target: string): void;
   openTree(path: string, flags: number): number;
-  /** mount_setattr(2); `userns` is a descriptor for MOUNT_ATTR_IDMAP. */
+  /** mount_setattr(2); an empty `path` means `fd` itself; `userns` is a descriptor and implies MOUNT_ATTR_IDMAP. */
   mountSetattr(
     fd: number,
     path: string,
@@ -95,12 +105,16 @@ export interface Kernel {
   prctl(option: number, a: number, b?: number, c?: number, d?: number): number;
   getrlimit(resource: number): { soft: bigint; hard: bigint };
 
-  // -- namespaces: both run in one synchronous turn of the main thread; if the thread cannot return, the process exits with 70
+  // -- namespaces: all run in one synchronous turn of the main thread; if the thread cannot return, the process exits
+  //    with 70. Only net, ipc, uts and cgroup can be left again: other flags are a RangeError.
   /** unshare(flags), run `inside`, then go back. `inside` must not await and may call the kernel and start programs. */
   inNewNamespaces<T>(flags: number, inside: () => T): T;
   /** setns(path, flags), run `inside`, then go back. */
   inNamespaces<T>(entries: { path: string; flag: number }[], inside: () => T): T;
-  /** A child that is paused in new user, net, ipc, uts namespaces with these maps (lines of uid_map and gid_map); its pid is given to `inside`, then it is killed and reaped. */
+  /**
+   * A child that is paused in a new user namespace and the other new ones in `flags`, which that one owns, with these
+   * maps (lines of uid_map and gid_map). Its pid is given to `inside`; then it is killed and reaped.
+   */
   inUserNamespace<T>(flags: number, uidMap: string, gidMap: string, inside: (pid: number) => T): T;
   /** RTM_NEWLINK: sets `lo` up in the namespace that the calling thread is in. */
   setLoopbackUp(): void;

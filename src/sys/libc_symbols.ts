@@ -145,7 +145,7 @@ export function addressOf(buffer: Uint8Array<ArrayBuffer> | BigUint64Array<Array
   return Deno.UnsafePointer.value(Deno.UnsafePointer.of(buffer));
 }
 
-/** A zeroed buffer that V8 never moves: below 128 bytes it may live inside the JS heap, where the collector moves it. */
+/** A zeroed buffer that V8 never moves: one below 128 bytes may live in the JS heap, where the collector moves it. */
 export function addressable(size: number): Uint8Array<ArrayBuffer> {
   return new Uint8Array(Math.max(128, size));
 }

@@ -4,8 +4,8 @@ import { failure } from "./errno.ts";
 /**
  * Two routines that libc does not offer, as machine code in a page of their own (written, then made read-and-execute):
  *
- * - `syscall`: long f(number, a, b, c, d, e, f) returning the result or -errno. libc's own puts the error into the errno
- *   of the thread that made the call, which JavaScript cannot read when that is a pool thread.
+ * - `syscall`: long f(number, a, b, c, d, e, f), returning the result or -errno. libc's own puts the error into the
+ *   errno of the thread that made the call, which JavaScript cannot read when that is a pool thread.
  * - `sleeper`: the child of a clone that shares our memory. It asks to be killed when its parent dies, then sleeps for
  *   ever without touching memory: not libc's `pause`, which writes to the thread's control block, and that is ours.
  */

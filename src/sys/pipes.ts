@@ -11,7 +11,7 @@ export function pipe(): { read: number; write: number } {
   return { read: view.getInt32(0, true), write: view.getInt32(4, true) };
 }
 
-/** A pseudo terminal: our end, and the path of the other one for {@link SpawnOptions.tty}. The caller closes `master`. */
+/** A pseudo terminal: our end, and the path of the other one for `SpawnOptions.tty`. The caller closes `master`. */
 export function openPty(): { master: number; tty: string } {
   const master = libc().posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
   if (master < 0) throw failure(errno(), "posix_openpt", "a new pseudo terminal");

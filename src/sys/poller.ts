@@ -1,5 +1,5 @@
 import { O_CLOEXEC, O_NONBLOCK } from "./constants.ts";
-import { EINTR, failure } from "./errno.ts";
+import { EINTR, ENOENT, failure, isErrno } from "./errno.ts";
 import { addressable, addressOf, errno, libc, SYS } from "./libc_symbols.ts";
 import { rawSyscall } from "./off_thread.ts";
 
@@ -79,7 +79,13 @@ class Poller {
 
   #arm(fd: number, watch: Watch): void {
     const interest = (watch.readable ? EPOLLIN : 0) | (watch.writable ? EPOLLOUT : 0) | EPOLLONESHOT;
-    this.#control(watch.added ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, interest);
+    try {
+      this.#control(watch.added ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, interest);
+    } catch (error) {
+      // The descriptor was closed without a word and its number came back: epoll has forgotten it by itself.
+      if (!watch.added || !isErrno(error, ENOENT)) throw error;
+      this.#control(EPOLL_CTL_ADD, fd, interest);
+    }
     watch.added = true;
   }
 

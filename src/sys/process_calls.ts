@@ -1,4 +1,4 @@
-import { failure } from "./errno.ts";
+import { EINTR, failure } from "./errno.ts";
 import { addressable, errno, libc, SYS } from "./libc_symbols.ts";
 
 export function kill(pid: number, signal: number): void {
@@ -49,4 +49,13 @@ export function reapIfEnded(pid: number): { code: number; signal: number } | und
   const status = new DataView(buffer.buffer).getInt32(0, true);
   const signal = status & 0x7f;
   return signal === 0 ? { code: (status >> 8) & 0xff, signal } : { code: 128 + signal, signal };
+}
+
+/** Waits for our child, which was killed and so ends at once. */
+export function reap(pid: number): void {
+  const status = addressable(4);
+  while (libc().waitpid(pid, status, 0) < 0) {
+    const code = errno();
+    if (code !== EINTR) throw failure(code, "waitpid", `process ${pid}`);
+  }
 }

@@ -45,7 +45,7 @@ function processStat(pid: number, kernel: Kernel): ProcessStat | undefined {
     if (isErrno(error, ENOENT, ESRCH)) return undefined;
     throw error;
   }
-  // Field 2 is the program's name in parentheses, and the name itself may hold parentheses and spaces: count from the last.
+  // Field 2 is the name in parentheses, which may itself hold parentheses and spaces: count from the last one.
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
   return { state: fields[0], parent: Number(fields[1]), group: Number(fields[2]), startTime: fields[19] };
 }
@@ -111,7 +111,7 @@ export function signalProcess(identity: ProcessIdentity, signal: number, kernel:
   }
 }
 
-/** Resolves when this process, which need not be our child, has ended; rejects with the signal's reason when that aborts. */
+/** Resolves when this process, which need not be our child, has ended. An aborted signal rejects with its reason. */
 export async function processEnd(identity: ProcessIdentity, signal?: AbortSignal): Promise<void> {
   signal?.throwIfAborted();
   const pidfd = openProcess(identity);
@@ -170,7 +170,7 @@ const RLIMITS = {
   RLIMIT_STACK,
 } as const;
 
-/** Our own limits by name; `RLIM_INFINITY` where there is none. A program without CAP_SYS_RESOURCE cannot exceed `hard`. */
+/** Our own limits by name, `RLIM_INFINITY` for none. A program without CAP_SYS_RESOURCE cannot exceed `hard`. */
 export function rlimits(kernel: Kernel = thisKernel): Record<keyof typeof RLIMITS, { soft: bigint; hard: bigint }> {
   const entries = Object.entries(RLIMITS).map(([name, resource]) => [name, kernel.getrlimit(resource)]);
   return Object.fromEntries(entries);

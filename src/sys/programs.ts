@@ -5,10 +5,15 @@
 export interface Programs {
   /**
    * Runs a program to its end with stdin from `input` and its output captured: at most `outputLimit` bytes of each
-   * (default 1 MiB; the rest is read and dropped). A timeout or an aborted signal kills it with SIGKILL.
+   * (default 1 MiB; the rest is read and dropped). A timeout or an aborted signal kills it, and what it started in its
+   * process group, with SIGKILL; after an abort `run` rejects with the signal's reason. Processes that the program
+   * leaves behind with its output open are not waited for.
    */
   run(path: string, args: string[], options?: RunOptions): Promise<RunResult>;
-  /** Starts a program whose descriptors are given by number (0, 1, 2 default to /dev/null), by posix_spawn, in a session of its own. */
+  /**
+   * Starts a program whose descriptors are given by number (0, 1, 2 default to /dev/null), by posix_spawn, in a session
+   * of its own. It is not killed when this process ends.
+   */
   spawn(path: string, args: string[], options: SpawnOptions): Child;
 }
 

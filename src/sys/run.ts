@@ -9,7 +9,7 @@ import type { AsyncFd, Child, Programs, RunOptions, RunResult } from "./programs
 import { spawn } from "./spawn.ts";
 
 const DEFAULT_OUTPUT_LIMIT = 1 << 20;
-/** Milliseconds for what is still in the pipes after the program has ended; a child of it may hold them open for ever. */
+/** Milliseconds for what is in the pipes when the program has ended: a child of it may hold them open for ever. */
 const DRAIN = 200;
 
 async function run(path: string, args: string[], options: RunOptions = {}): Promise<RunResult> {
@@ -62,30 +62,32 @@ interface Started {
 }
 
 function start(path: string, args: string[], options: RunOptions): Started {
-  const open: number[] = [];
-  const newPipe = () => {
+  const theirs: number[] = [];
+  const ours: AsyncFd[] = [];
+  /** Returns the program's end of a new pipe and keeps both to be closed. */
+  const newPipe = (their: "read" | "write") => {
     const ends = pipe();
-    open.push(ends.read, ends.write);
-    return ends;
+    theirs.push(ends[their]);
+    ours.push(asyncFd(ends[their === "read" ? "write" : "read"]));
+    return ends[their];
   };
   try {
-    const input = options.input === undefined ? undefined : newPipe();
-    const output = newPipe();
-    const errors = newPipe();
-    const fds: Record<number, number> = { 1: output.write, 2: errors.write };
-    if (input) fds[0] = input.read;
+    const fds: Record<number, number> = { 1: newPipe("write"), 2: newPipe("write") };
+    if (options.input !== undefined) fds[0] = newPipe("read");
     const go = () => spawn(path, args, { env: options.env, cwd: options.cwd, fds });
     const { netns } = options;
     const child = netns === undefined ? go() : inNamespaces([{ path: netns, flag: CLONE_NEWNET }], go);
-    for (const fd of Object.values(fds)) close(fd);
-    return { child, stdin: input && asyncFd(input.write), stdout: asyncFd(output.read), stderr: asyncFd(errors.read) };
+    const [stdout, stderr, stdin] = ours;
+    return { child, stdout, stderr, stdin };
   } catch (error) {
-    for (const fd of open) close(fd);
+    for (const fd of ours) fd.close();
     throw error;
+  } finally {
+    for (const fd of theirs) close(fd);
   }
 }
 
-/** The program leads a session and a group of its own: what it started goes with it. Before it is reaped its pid is not reused. */
+/** The program leads a session and a group of its own: what it started goes with it. Its pid stays ours until reaped. */
 function killSession(child: Child): void {
   try {
     kill(-child.pid, SIGKILL);

@@ -1,10 +1,10 @@
-import { O_RDWR } from "./constants.ts";
+import { O_RDWR, SIGKILL } from "./constants.ts";
 import { close, duplicate, setCloseOnExec } from "./descriptors.ts";
 import { readDirectory } from "./directories.ts";
 import { ESRCH, failure, isErrno } from "./errno.ts";
 import { addressable, addressableCString, addressOf, cString, libc } from "./libc_symbols.ts";
 import { poller } from "./poller.ts";
-import { pidfdOpen, pidfdSendSignal, reapIfEnded } from "./process_calls.ts";
+import { kill, pidfdOpen, pidfdSendSignal, reap, reapIfEnded } from "./process_calls.ts";
 import type { Child, SpawnOptions } from "./programs.ts";
 
 const POSIX_SPAWN_SETSIGDEF = 0x04;
@@ -12,8 +12,8 @@ const POSIX_SPAWN_SETSIGMASK = 0x08;
 const POSIX_SPAWN_SETSID = 0x80;
 
 /**
- * Starts a program by posix_spawn: libc's clone shares our memory until exec, so the cost does not grow with the daemon,
- * and descriptors, session and terminal are set without a line of ours running in between.
+ * Starts a program by posix_spawn: libc's clone shares our memory until exec, so the cost does not grow with the
+ * daemon, and descriptors, session and terminal are set without a line of ours running in between.
  */
 export function spawn(path: string, args: string[], options: SpawnOptions = {}): Child {
   if (!path.startsWith("/")) {
@@ -21,8 +21,14 @@ export function spawn(path: string, args: string[], options: SpawnOptions = {}):
   }
   closeInheritedOnExec();
   const pid = posixSpawn(path, args, options);
-  const pidfd = pidfdOpen(pid);
-  return new SpawnedChild(pid, pidfd);
+  try {
+    return new SpawnedChild(pid, pidfdOpen(pid));
+  } catch (error) {
+    // Out of descriptors. A child that nobody could wait for must not stay.
+    kill(pid, SIGKILL);
+    reap(pid);
+    throw error;
+  }
 }
 
 let inheritedClosed = false;

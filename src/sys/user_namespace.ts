@@ -1,8 +1,9 @@
 import { CLONE_FILES, CLONE_NEWUSER, CLONE_VM, SIGCHLD, SIGKILL } from "./constants.ts";
-import { EINTR, failure } from "./errno.ts";
+import { failure } from "./errno.ts";
 import { writeControl } from "./files.ts";
-import { addressable, errno, libc } from "./libc_symbols.ts";
+import { errno, libc } from "./libc_symbols.ts";
 import { machineCode } from "./machine_code.ts";
+import { reap } from "./process_calls.ts";
 
 const STACK = 16384;
 const PROT_READ_WRITE = 3;
@@ -44,12 +45,4 @@ function bornAsleep(stackTop: Deno.PointerObject, flags: number): number {
   libc().sigprocmask(SIG_SETMASK, before, null);
   if (pid < 0) throw failure(code, "clone", `a child in new namespaces 0x${(flags >>> 0).toString(16)}`);
   return pid;
-}
-
-function reap(pid: number): void {
-  const status = addressable(4);
-  while (libc().waitpid(pid, status, 0) < 0) {
-    const code = errno();
-    if (code !== EINTR) throw failure(code, "waitpid", `process ${pid}`);
-  }
 }

@@ -1,6 +1,6 @@
 import { asyncFd } from "./async_fd.ts";
-import { O_CLOEXEC, O_NONBLOCK } from "./constants.ts";
-import { ENOENT, failure } from "./errno.ts";
+import { O_CLOEXEC, O_NONBLOCK, S_IFDIR, S_IFMT } from "./constants.ts";
+import { ENOENT, ENOTDIR, failure, isErrno } from "./errno.ts";
 import type { Kernel } from "./kernel.ts";
 import { cString, errno, libc } from "./libc_symbols.ts";
 import type { AsyncFd } from "./programs.ts";
@@ -21,7 +21,8 @@ const OF_A_PARENT = IN_MOVED_TO | IN_CREATE | IN_DELETE_SELF | IN_MOVE_SELF;
 /**
  * Calls `onChange` after something was made, written, renamed or removed in the folder, or the folder itself came or
  * went. Only a wake-up: changes that come while `onChange` runs are one call after it, and what changed is not said, so
- * look at the whole folder each time. The folder need not exist yet.
+ * look at the whole folder each time. The folder need not exist yet. What it does not see: a folder further up that is
+ * renamed, and a symlink on the way that is set to another place.
  *
  * @param onError told when the folder cannot be watched (any more) or `onChange` throws.
  */
@@ -90,7 +91,8 @@ class DirectoryWatch implements AsyncDisposable {
       const descriptor = libc().inotify_add_watch(this.#inotify.fd, cString(nearest), mask);
       if (descriptor < 0) {
         const code = errno();
-        if (code === ENOENT) continue;
+        // It went between the look and the watch.
+        if (code === ENOENT || code === ENOTDIR) continue;
         throw failure(code, "inotify_add_watch", `${nearest} (limit: fs.inotify.max_user_watches)`);
       }
       // The same folder yields the same descriptor; another one, also under the same name, makes the old watch useless.
@@ -106,7 +108,16 @@ class DirectoryWatch implements AsyncDisposable {
 
   #nearest(): string {
     for (let path = this.#path;; path = path.slice(0, path.lastIndexOf("/")) || "/") {
-      if (path === "/" || this.#kernel.exists(path)) return path;
+      if (path === "/" || this.#isFolder(path)) return path;
+    }
+  }
+
+  #isFolder(path: string): boolean {
+    try {
+      return (this.#kernel.stat(path).mode & S_IFMT) === S_IFDIR;
+    } catch (error) {
+      if (isErrno(error, ENOENT, ENOTDIR)) return false;
+      throw error;
     }
   }
 }
