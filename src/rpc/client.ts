@@ -36,20 +36,24 @@ type MethodDefinition = ServiceDefinition["methods"][string] & {
  * Calls fail with an {@link RpcError}; when nobody can be reached its message says why, and what to do.
  */
 export function connect<D extends ServiceDefinition>(socketPath: string, definition: D): Client<D> {
-  const channel = new grpc.Client(`unix:${socketPath}`, grpc.credentials.createInsecure(), {
-    "grpc.max_receive_message_length": -1,
-    "grpc.max_send_message_length": -1,
-    // Without it two clients of one process share a connection, and one's close would be the other's.
-    "grpc.use_local_subchannel_pool": 1,
-  });
-  const client: Record<PropertyKey, unknown> = { [Symbol.dispose]: () => channel.close() };
+  const shared = openChannel(socketPath);
+  const client: Record<PropertyKey, unknown> = { [Symbol.dispose]: () => shared.close() };
   for (const [key, method] of Object.entries(definition.methods as Record<string, MethodDefinition>)) {
     const path = `/${definition.fullName}/${method.name}`;
     client[key] = method.responseStream
-      ? (request: unknown, options: CallOptions = {}) => streamCall(channel, socketPath, path, method, request, options)
-      : (request: unknown, options: CallOptions = {}) => unaryCall(channel, socketPath, path, method, request, options);
+      ? (request: unknown, options: CallOptions = {}) => streamCall(socketPath, path, method, request, options)
+      : (request: unknown, options: CallOptions = {}) => unaryCall(shared, socketPath, path, method, request, options);
   }
   return client as Client<D>;
+}
+
+function openChannel(socketPath: string): grpc.Client {
+  return new grpc.Client(`unix:${socketPath}`, grpc.credentials.createInsecure(), {
+    "grpc.max_receive_message_length": -1,
+    "grpc.max_send_message_length": -1,
+    // Otherwise grpc-js lets channels to the same place share a connection, and closing one would not end it.
+    "grpc.use_local_subchannel_pool": 1,
+  });
 }
 
 function serialize(method: MethodDefinition): (request: unknown) => Buffer {
@@ -59,53 +63,68 @@ function serialize(method: MethodDefinition): (request: unknown) => Buffer {
   };
 }
 
-function grpcOptions(options: CallOptions): grpc.CallOptions {
-  return options.timeout === undefined ? {} : { deadline: Date.now() + options.timeout };
+function grpcOptions({ timeout }: CallOptions): grpc.CallOptions {
+  return timeout === undefined ? {} : { deadline: Date.now() + timeout };
 }
 
-function unaryCall(
-  channel: grpc.Client,
+/**
+ * A call that may be cancelled has a connection of its own: Deno 2.6's node:http2 sends no RST_STREAM for a request that
+ * waits for its answer, so only the end of the connection tells the server.
+ */
+async function unaryCall(
+  shared: grpc.Client,
   socketPath: string,
   path: string,
   method: MethodDefinition,
   request: unknown,
   options: CallOptions,
 ): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    const decode = (bytes: Uint8Array) => method.responseType.decode(bytes);
-    const call = channel.makeUnaryRequest(
-      path,
-      serialize(method),
-      decode,
-      request,
-      new grpc.Metadata(),
-      grpcOptions(options),
-      (error, response) => {
-        options.signal?.removeEventListener("abort", cancel);
-        if (error === null) resolve(response);
-        else explain(error, socketPath).then(reject, reject);
-      },
-    );
-    const cancel = () => call.cancel();
-    cancelOn(options.signal, cancel);
-  });
+  const { signal } = options;
+  const channel = signal === undefined ? shared : openChannel(socketPath);
+  let cancel = () => {};
+  try {
+    return await new Promise((resolve, reject) => {
+      const decode = (bytes: Uint8Array) => method.responseType.decode(bytes);
+      const settle = (error: grpc.ServiceError | null, response?: unknown) => error ? reject(error) : resolve(response);
+      const metadata = new grpc.Metadata();
+      const call = channel.makeUnaryRequest(
+        path,
+        serialize(method),
+        decode,
+        request,
+        metadata,
+        grpcOptions(options),
+        settle,
+      );
+      cancel = () => call.cancel();
+      cancelOn(signal, cancel);
+    });
+  } catch (error) {
+    throw await explain(error, socketPath);
+  } finally {
+    signal?.removeEventListener("abort", cancel);
+    if (channel !== shared) channel.close();
+  }
 }
 
+/** It has a connection of its own for the same reason as a unary call that may be cancelled. */
 async function* streamCall(
-  channel: grpc.Client,
   socketPath: string,
   path: string,
   method: MethodDefinition,
   request: unknown,
   options: CallOptions,
 ): AsyncGenerator<unknown> {
+  ignoreAbandonedReads();
+  const channel = openChannel(socketPath);
   const decode = (bytes: Uint8Array) => method.responseType.decode(bytes);
+  const metadata = new grpc.Metadata();
   const call = channel.makeServerStreamRequest(
     path,
     serialize(method),
     decode,
     request,
-    new grpc.Metadata(),
+    metadata,
     grpcOptions(options),
   );
   const cancel = () => call.cancel();
@@ -116,15 +135,31 @@ async function* streamCall(
     throw await explain(error, socketPath);
   } finally {
     options.signal?.removeEventListener("abort", cancel);
-    // grpc-js reports our own cancel as an error event, which nobody listens to any more.
+    // grpc-js reports our own cancel as an error event, which nobody waits for any more.
     call.on("error", () => {});
     call.cancel();
+    channel.close();
   }
 }
 
 function cancelOn(signal: AbortSignal | undefined, cancel: () => void): void {
   if (signal?.aborted) cancel();
   else signal?.addEventListener("abort", cancel, { once: true });
+}
+
+let ignoresAbandonedReads = false;
+
+/**
+ * When a stream is cancelled, the read that Deno 2.6's node:http2 has under way fails with nobody to catch it, which
+ * would end the process. Rejections from inside that module are of no use to anyone: grpc-js has told us by then.
+ */
+function ignoreAbandonedReads(): void {
+  if (ignoresAbandonedReads) return;
+  ignoresAbandonedReads = true;
+  globalThis.addEventListener("unhandledrejection", (event) => {
+    const frames = event.reason instanceof Error ? event.reason.stack?.split("\n").slice(1) : undefined;
+    if (frames?.[0]?.includes("node:http2:")) event.preventDefault();
+  });
 }
 
 /** What grpc-js threw, as an RpcError; when the socket itself is the trouble, in words that help. */
