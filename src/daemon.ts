@@ -51,7 +51,7 @@ export async function startDaemon(
   });
   network.start();
   stack.use(network);
-  const runtime = new CommandLineRuntime({ kernel, programs });
+  const runtime = new CommandLineRuntime({ kernel, programs, stateFolder: config.state });
   const monitor = new ConmonMonitor({
     kernel,
     programs,

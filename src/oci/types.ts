@@ -37,6 +37,9 @@ export interface CgroupDriver {
   attach(placement: CgroupPlacement, pid: number): void;
   /** Kills what is left inside (cgroup.kill or by pid) and removes the directories, children first; not there is fine. */
   remove(placement: CgroupPlacement): Promise<void>;
+  /** Removes the cgroup if nothing is in it: no process, no cgroup below. */
+  removeEmpty(placement: CgroupPlacement): void;
+  exists(placement: CgroupPlacement): boolean;
   /** Pids in the cgroup and below. */
   processes(placement: CgroupPlacement): number[];
   /** True once the kernel has killed something in there for memory (memory.events oom_kill, or v1 memory.oom_control oom_kill). */

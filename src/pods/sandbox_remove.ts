@@ -1,6 +1,7 @@
 import type { Sandbox } from "./catalog.ts";
 import { type Context, emit } from "./context.ts";
 import { removeContainer } from "./container_remove.ts";
+import { removePodCgroup } from "./pod_cgroup.ts";
 import { stopPodSandbox } from "./sandbox_stop.ts";
 
 const DEADLINE = 115_000;
@@ -31,6 +32,7 @@ async function remove(context: Context, sandbox: Sandbox): Promise<void> {
         Promise.all(context.catalog.containersOf(record.id).map((container) => removeContainer(context, container))),
     );
     await job.step("folder", () => context.kernel.removeTree(record.folder));
+    removePodCgroup(context, record.madeCgroups ?? []);
     context.store.deleteSandbox(record.id);
     context.catalog.deleteSandbox(sandbox);
     context.statistics.forget(record.id);

@@ -6,6 +6,7 @@ import { Code, RpcError } from "../rpc/status.ts";
 import { Sandbox } from "./catalog.ts";
 import { type Context, emit, newId, nowNanoseconds, runtimeHandler, sandboxFolder } from "./context.ts";
 import type { Job } from "./jobs.ts";
+import { makePodCgroup } from "./pod_cgroup.ts";
 import { startPause } from "./pause.ts";
 import { differingFields, requestHash } from "./request_hash.ts";
 import { hosts, mountShm, onHostIpc, onHostNetwork, resolvConf, sharesPidNamespace } from "./sandbox_files.ts";
@@ -79,6 +80,7 @@ async function make(
     kernel.mkdirs(folder, 0o700);
     if (config.logDirectory) kernel.mkdirs(config.logDirectory, 0o755);
   });
+  await job.step("cgroup", () => makePodCgroup(context, job, record));
   await job.step("namespaces", () => pinAll(context, job, record, config));
   if (record.netns) await job.step("network", () => attach(context, job, record, config));
   await job.step("files", () => {

@@ -2,6 +2,8 @@ import type { Images } from "../images/types.ts";
 import { type CgroupUsage, type InterfaceUsage, RateKeeper, type UsageReader } from "../stats/mod.ts";
 import type { CgroupDriver } from "../oci/types.ts";
 import type { Container, Sandbox } from "./catalog.ts";
+import { nowNanoseconds } from "./context.ts";
+import { podPlacement } from "./pod_cgroup.ts";
 
 export interface ContainerFigures {
   usage: CgroupUsage;
@@ -37,7 +39,8 @@ export class Statistics {
 
   /** Of the cgroup that the kubelet made for the pod: its containers together. */
   sandbox({ record }: Sandbox): SandboxFigures {
-    const usage = this.#reader.cgroup(this.#cgroups.place(record.cgroupParent, ""));
+    const placement = podPlacement(this.#cgroups, record.cgroupParent);
+    const usage = placement ? this.#reader.cgroup(placement) : { timestamp: nowNanoseconds() };
     return {
       usage,
       nanoCores: this.#rate(record.id, usage),

@@ -5,6 +5,7 @@ import { Errno } from "../sys/kernel.ts";
 import { EINVAL, ENOENT, isAlive, MNT_DETACH, type ProcessIdentity, processIdentity, SIGKILL } from "../sys/mod.ts";
 import type { Context } from "./context.ts";
 import type { Undoer } from "./jobs.ts";
+import { removePodCgroup } from "./pod_cgroup.ts";
 
 /** A container as the OCI runtime and the monitor know it: enough to take it down, whatever became of it. */
 export interface RuntimeContainer {
@@ -28,6 +29,7 @@ export function undoers(context: Omit<Context, "jobs">): Record<string, Undoer> 
     rootfs: ({ id }: { id: string }) => context.images.unmountRootfs(id),
     network: ({ pod, attachment }: { pod: PodNetwork; attachment?: NetworkAttachment }) =>
       context.network.del(pod, attachment),
+    "empty-cgroup": ({ path }: { path: string }) => removePodCgroup(context, [path]),
     cgroup: ({ placement }: { placement: CgroupPlacement }) => context.cgroups.remove(placement),
     container: (container: RuntimeContainer) => removeFromRuntime(context, container),
   };

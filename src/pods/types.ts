@@ -26,6 +26,8 @@ export interface SandboxRecord {
   /** Folder of resolv.conf, hosts, hostname. */
   folder: string;
   cgroupParent: string;
+  /** The part of it that was not there before the pod, outermost first. */
+  madeCgroups?: string[];
   attachment?: NetworkAttachment;
   /** The pause process of a pod that shares its pid namespace. */
   pause?: {

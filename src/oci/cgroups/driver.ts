@@ -1,6 +1,6 @@
 import type { Kernel } from "../../sys/kernel.ts";
 import type { CgroupDriver, CgroupPlacement } from "../types.ts";
-import { cgroupTree, makeFolders, processesOf, removeFolder, unlessGone } from "./folders.ts";
+import { cgroupTree, makeFolders, processesOf, removeFolder, removeFolderIfEmpty, unlessGone } from "./folders.ts";
 import { findHierarchies, type Hierarchies } from "./hierarchies.ts";
 import { checkCgroupName, checkParent } from "./placement.ts";
 
@@ -57,11 +57,20 @@ export class CgroupfsDriver implements CgroupDriver {
   }
 
   async remove(placement: CgroupPlacement): Promise<void> {
-    const folders = [
-      ...Object.values(placement.paths),
-      ...this.#hierarchies.others.map((mount) => mount + placement.cgroupsPath),
-    ];
-    for (const folder of new Set(folders)) await removeFolder(this.#kernel, folder);
+    for (const folder of this.#folders(placement)) await removeFolder(this.#kernel, folder);
+  }
+
+  removeEmpty(placement: CgroupPlacement): void {
+    for (const folder of this.#folders(placement)) removeFolderIfEmpty(this.#kernel, folder);
+  }
+
+  exists(placement: CgroupPlacement): boolean {
+    return this.#kernel.exists(this.#mainPath(placement));
+  }
+
+  /** In every hierarchy, also in those whose controllers are not ours to set: runtimes make their folders there, too. */
+  #folders({ paths, cgroupsPath }: CgroupPlacement): Set<string> {
+    return new Set([...Object.values(paths), ...this.#hierarchies.others.map((mount) => mount + cgroupsPath)]);
   }
 
   processes(placement: CgroupPlacement): number[] {

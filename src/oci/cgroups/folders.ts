@@ -66,6 +66,14 @@ export async function removeFolder(kernel: Kernel, folder: string): Promise<void
   }
 }
 
+export function removeFolderIfEmpty(kernel: Kernel, folder: string): void {
+  try {
+    kernel.rmdir(folder);
+  } catch (error) {
+    if (!(error instanceof Errno && [EBUSY, ENOENT, ENOTEMPTY].includes(error.code))) throw error;
+  }
+}
+
 /** Children before parents. Undefined: all are gone. */
 function removeTree(kernel: Kernel, tree: string[]): Errno | undefined {
   for (const folder of tree.toReversed()) {
