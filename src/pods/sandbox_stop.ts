@@ -45,6 +45,7 @@ async function stop(context: Context, sandbox: Sandbox): Promise<void> {
             handler: record.runtime,
             bundle: pause.bundle,
             placement: pause.placement,
+            process: pause.process,
             monitor: pause.monitor,
           });
           await context.kernel.removeTree(pause.bundle);

@@ -2,7 +2,17 @@ import { unpin } from "../network/mod.ts";
 import type { NetworkAttachment, PodNetwork } from "../network/types.ts";
 import type { CgroupPlacement, RuntimeHandler } from "../oci/types.ts";
 import { Errno } from "../sys/kernel.ts";
-import { EINVAL, ENOENT, isAlive, MNT_DETACH, type ProcessIdentity, processIdentity, SIGKILL } from "../sys/mod.ts";
+import {
+  EINVAL,
+  ENOENT,
+  isAlive,
+  MNT_DETACH,
+  processEnd,
+  type ProcessIdentity,
+  processIdentity,
+  SIGKILL,
+  signalProcess,
+} from "../sys/mod.ts";
 import type { Context } from "./context.ts";
 import type { Undoer } from "./jobs.ts";
 import { removePodCgroup } from "./pod_cgroup.ts";
@@ -13,12 +23,15 @@ export interface RuntimeContainer {
   handler: RuntimeHandler;
   bundle: string;
   placement: CgroupPlacement;
+  /** Known once it was created. */
+  process?: ProcessIdentity;
   /** Known once it was created; else it is looked for. */
   monitor?: ProcessIdentity;
 }
 
 /** How long a monitor may take to write its exit file and leave, once its container is gone. */
 const MONITOR_GRACE = 2_000;
+const KILL_GRACE = 2_000;
 
 /** Every kind of thing that a job makes and that outlives the process. All repeatable. */
 export function undoers(context: Omit<Context, "jobs">): Record<string, Undoer> {
@@ -49,6 +62,7 @@ export async function removeFromRuntime(
   context: Pick<Context, "kernel" | "runtime" | "cgroups" | "monitor" | "logger">,
   container: RuntimeContainer,
 ): Promise<void> {
+  if (container.process) await killProcess(container.process);
   await context.runtime.delete(container.handler, container.id);
   await context.cgroups.remove(container.placement);
   const monitors = container.monitor ? [container.monitor] : findMonitors(context, container);
@@ -65,6 +79,13 @@ export async function removeFromRuntime(
     context.kernel.kill(monitor.pid, SIGKILL);
   }
   context.monitor.forget(container.id);
+}
+
+/** `runc delete --force` looks only every 100 ms whether what it killed is gone. */
+async function killProcess(process: ProcessIdentity): Promise<void> {
+  if (!signalProcess(process, SIGKILL)) return;
+  // Not gone by then: the runtime tries in its own way, and says what is wrong.
+  await processEnd(process, AbortSignal.timeout(KILL_GRACE)).catch(() => {});
 }
 
 /** After a crash nobody may have noted the monitor's pid: found by its pid file, or by its command line. */
