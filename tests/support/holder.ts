@@ -10,7 +10,8 @@ import { killCgroup, makeCgroup, removeCgroup } from "./cgroups.ts";
 const script = `
 set -u
 ip link set lo up
-umount /sys/fs/cgroup/unified 2>/dev/null
+# crun, finding no cgroup2 there, would leave plain files on the host: they go to a file system that ends with the holder.
+umount /sys/fs/cgroup/unified 2>/dev/null && mount -t tmpfs -o mode=0755 skiff-test /sys/fs/cgroup/unified
 if [ "$PRIVATE_NETNS" = 1 ]; then mkdir -p /run/netns && mount -t tmpfs -o mode=0755 skiff-test /run/netns; fi
 echo ready
 cat >/dev/null
