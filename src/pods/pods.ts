@@ -17,7 +17,7 @@ import { type EventKind, Events, type PodEvent } from "./events.ts";
 import { execSync } from "./exec.ts";
 import { noteExit, noteLost } from "./exit.ts";
 import { type JobReport, Jobs } from "./jobs.ts";
-import { recover } from "./recover.ts";
+import { mend, recover } from "./recover.ts";
 import { removePodSandbox } from "./sandbox_remove.ts";
 import { runPodSandbox } from "./sandbox_run.ts";
 import { stopPodSandbox } from "./sandbox_stop.ts";
@@ -36,6 +36,7 @@ export class Pods implements AsyncDisposable {
   readonly #events = new Events();
   readonly #context: Context;
   #watch?: AsyncDisposable;
+  #mending?: Promise<void>;
   #timer?: ReturnType<typeof setInterval>;
 
   constructor(options: PodsOptions) {
@@ -54,6 +55,7 @@ export class Pods implements AsyncDisposable {
   async start(): Promise<void> {
     const context = this.#context;
     await recover(context);
+    this.#mending = mend(context).catch((error) => context.logger.error("mending after a start failed", { error }));
     this.#watch = context.monitor.watch((id) => {
       const container = this.catalog.containers.get(id);
       if (container && container.record.state === "running") noteExit(context, container);
@@ -145,6 +147,7 @@ export class Pods implements AsyncDisposable {
   /** Waits for running jobs; containers go on without us. */
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#timer);
+    await this.#mending;
     await this.#context.jobs.idle();
     await this.#watch?.[Symbol.asyncDispose]();
   }

@@ -1,11 +1,11 @@
 import { Container, Sandbox } from "./catalog.ts";
 import type { Context } from "./context.ts";
 import { noteExit, noteLost, noteReboot } from "./exit.ts";
-import { podNetwork } from "./sandbox_run.ts";
+import { stopPodSandbox } from "./sandbox_stop.ts";
 
 /**
  * Brings memory in line with the store and the kernel when the daemon starts: what has ended meanwhile gets its true exit
- * code, what another boot has taken away is noted as gone, and half-made things of a job that died are taken down.
+ * code, and what another boot has taken away is noted as gone. Reads can be answered then; {@link mend} does the rest.
  */
 export async function recover(context: Context): Promise<void> {
   const { store, catalog, logger } = context;
@@ -19,39 +19,27 @@ export async function recover(context: Context): Promise<void> {
     if (container.record.bootId !== context.bootId) noteReboot(context, container);
     else if (!noteExit(context, container)) noteLost(context, container);
   }
-  const rebooted = [...catalog.sandboxes.values()].filter(({ record }) =>
-    record.bootId !== context.bootId && record.state === "ready"
-  );
-  await Promise.all(rebooted.map((sandbox) => endOfBoot(context, sandbox)));
-
-  const mended = await context.jobs.mend();
-  logger.info("state recovered", {
-    pods: catalog.sandboxes.size,
-    containers: catalog.containers.size,
-    rebooted: rebooted.length,
-    mended,
-  });
+  for (const sandbox of sandboxesOfEarlierBoots(context)) {
+    sandbox.change({ state: "notready" });
+    store.updateSandbox(sandbox.record);
+  }
+  logger.info("state recovered", { pods: catalog.sandboxes.size, containers: catalog.containers.size });
 }
 
-/** A pod of an earlier boot: its namespaces died with power, its address must still be given back. */
-async function endOfBoot(context: Context, sandbox: Sandbox): Promise<void> {
-  const { record, config } = sandbox;
-  if (record.netns) {
-    await context.network.del(podNetwork(record, config), record.attachment).catch((error) => {
-      context.logger.error("the address of a pod of an earlier boot could not be given back", {
-        pod: record.id,
-        error,
-      });
+/**
+ * Takes down what a job of a process that died had made and not yet stored, and gives back the addresses of pods of an
+ * earlier boot. May wait for helper programs, so it is not waited for; what fails is tried again by the next stop, or start.
+ */
+export async function mend(context: Context): Promise<void> {
+  const mended = await context.jobs.mend();
+  if (mended > 0) context.logger.info("unfinished work of an earlier process was taken down", { things: mended });
+  for (const sandbox of sandboxesOfEarlierBoots(context)) {
+    await stopPodSandbox(context, sandbox).catch((error) => {
+      context.logger.error("a pod of an earlier boot could not be taken down", { pod: sandbox.id, error });
     });
   }
-  sandbox.change({
-    state: "notready",
-    netns: undefined,
-    ipcns: undefined,
-    utsns: undefined,
-    shm: undefined,
-    pause: undefined,
-    attachment: undefined,
-  });
-  context.store.updateSandbox(record);
+}
+
+function sandboxesOfEarlierBoots({ catalog, bootId }: Context): Sandbox[] {
+  return [...catalog.sandboxes.values()].filter(({ record }) => record.bootId !== bootId);
 }
