@@ -45,7 +45,7 @@ export async function run(program: string, args: string[], options: CommandOptio
 
 export const sleep = (milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds));
 
-/** Asks again and again until the answer is neither false nor undefined nor null; throws with `what` after `timeout` ms. */
+/** Asks again and again until the answer is true, or anything but empty; throws with `what` after `timeout` ms. */
 export async function waitUntil<T>(
   what: string,
   ask: () => Promise<T | false | undefined | null> | T | false | undefined | null,
@@ -55,7 +55,7 @@ export async function waitUntil<T>(
   const end = Date.now() + timeout;
   for (;;) {
     const answer = await ask();
-    if (answer !== false && answer !== undefined && answer !== null) return answer;
+    if (answer) return answer;
     if (Date.now() > end) throw new Error(`waited ${timeout} ms in vain: ${what}`);
     await sleep(interval);
   }
