@@ -7,6 +7,7 @@ export * from "./errno.ts";
 export { kernel, LibcKernel } from "./libc.ts";
 export { programs } from "./run.ts";
 export { asyncFd } from "./async_fd.ts";
+export { poller } from "./poller.ts";
 export { openPty, pipe, resizePty } from "./pipes.ts";
 export type { RecordedCall } from "./call_recorder.ts";
 export { RecordingKernel } from "./recording.ts";

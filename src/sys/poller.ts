@@ -32,6 +32,7 @@ class Poller {
   #epoll = -1;
   #wakeUp = -1;
   #running = false;
+  #loopEnd: Promise<void> = Promise.resolve();
   readonly #watches = new Map<number, Watch>();
   readonly #events = addressable(EVENT_SIZE * BATCH);
   readonly #change = new Uint8Array(16);
@@ -56,6 +57,11 @@ class Poller {
     if (this.#waiters === 0 && this.#running) this.#interrupt();
   }
 
+  /** Resolves when no wait is out. A process that merely ends need not ask; a test must not leave one behind. */
+  async idle(): Promise<void> {
+    while (this.#running) await this.#loopEnd;
+  }
+
   #wait(fd: number, direction: "readable" | "writable"): Promise<void> {
     if (this.#epoll < 0) this.#open();
     let watch = this.#watches.get(fd);
@@ -73,7 +79,7 @@ class Poller {
       if (!watch.added) this.#watches.delete(fd);
       throw error;
     }
-    if (!this.#running) this.#loop();
+    if (!this.#running) this.#loopEnd = this.#loop();
     return promise;
   }
 

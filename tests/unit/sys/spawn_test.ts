@@ -12,6 +12,7 @@ import {
   SIGKILL,
   SIGTERM,
 } from "../real_kernel.ts";
+import { leaksNoDescriptor } from "./leaks.ts";
 
 const decoder = new TextDecoder();
 const PATH = "/usr/sbin:/usr/bin:/sbin:/bin";
@@ -25,11 +26,7 @@ async function readAll(fd: number): Promise<string> {
   return text;
 }
 
-const openDescriptors = () => kernel.readDirectory("/proc/self/fd").length;
-
 Deno.test("spawn() gives descriptors 3 and 4, a clean environment and nothing else", async () => {
-  await programs.run("/bin/true", []);
-  const before = openDescriptors();
   const [sync, start, out] = [pipe(), pipe(), pipe()];
   const child = programs.spawn("/bin/sh", ["-c", 'read go <&4; echo "got $go" >&3; ls /proc/self/fd; env'], {
     env: { PATH, ONLY: "this" },
@@ -49,8 +46,16 @@ Deno.test("spawn() gives descriptors 3 and 4, a clean environment and nothing el
     "PWD=/",
   ]);
   assertEquals(await child.status, { code: 0, signal: 0 });
-  assertEquals(openDescriptors(), before);
 });
+
+Deno.test("spawn() leaks no descriptor", () =>
+  leaksNoDescriptor(async () => {
+    const out = pipe();
+    const child = programs.spawn("/bin/echo", ["x"], { fds: { 1: out.write, 3: out.write } });
+    kernel.close(out.write);
+    assertEquals(await readAll(out.read), "x\n");
+    await child.status;
+  }));
 
 Deno.test("spawn() can cross descriptors over", async () => {
   const [a, b] = [pipe(), pipe()];

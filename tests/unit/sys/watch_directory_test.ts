@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { kernel, watchDirectory } from "../real_kernel.ts";
+import { kernel, poller, watchDirectory } from "../real_kernel.ts";
 
 /** Counts calls and lets a test wait for the next one. */
 class Wakes {
@@ -38,6 +38,7 @@ Deno.test("watchDirectory() wakes for a file made, written, renamed in and remov
   await new Promise((resolve) => setTimeout(resolve, 20));
   assertEquals(wakes.count, count);
   Deno.removeSync(folder, { recursive: true });
+  await poller.idle();
 });
 
 Deno.test("watchDirectory() sees a folder come, go and come back", async () => {
@@ -66,6 +67,7 @@ Deno.test("watchDirectory() sees a folder come, go and come back", async () => {
     });
   }
   Deno.removeSync(base, { recursive: true });
+  await poller.idle();
 });
 
 Deno.test("watchDirectory() makes one call of what came while the last one ran, and loses none", async () => {
@@ -86,6 +88,7 @@ Deno.test("watchDirectory() makes one call of what came while the last one ran, 
   assertEquals(seen, 2000);
   assertEquals(calls < 200, true, `${calls} calls`);
   Deno.removeSync(folder, { recursive: true });
+  await poller.idle();
 });
 
 Deno.test("watchDirectory() goes on after onChange has thrown, and tells", async () => {
@@ -104,4 +107,5 @@ Deno.test("watchDirectory() goes on after onChange has thrown, and tells", async
   }
   assertEquals(told.length >= 2, true);
   Deno.removeSync(folder, { recursive: true });
+  await poller.idle();
 });
