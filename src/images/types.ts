@@ -34,8 +34,10 @@ export interface LayerRecord {
   /** File below the layer folder. */
   file: string;
   size: number;
-  /** Directories that the tar only implied (it has entries below, none for itself), relative paths without leading slash. */
+  /** Directories that the tar only implied (it has entries below, none for itself), relative paths without leading slash; "" is the root. */
   impliedDirectories: string[];
+  /** Directories with whiteouts in them, which show where no lower layer has the directory. Missing in old rows. */
+  whiteoutDirectories?: string[];
 }
 
 export interface RegistryAuth {
@@ -78,8 +80,18 @@ export interface Images {
   resolve(reference: string): ImageRecord | undefined;
   list(): ImageRecord[];
   /** The same pull asked twice at the same time is one download. */
-  pull(reference: string, auth: RegistryAuth | undefined, options: { signal?: AbortSignal; onProgress?: (progress: PullProgress) => void; onStep?: (step: string) => void }): Promise<ImageRecord>;
-  importLayout(path: string, name: string | undefined, options: { signal?: AbortSignal; onStep?: (step: string) => void }): Promise<ImageRecord[]>;
+  pull(
+    reference: string,
+    auth: RegistryAuth | undefined,
+    options: { signal?: AbortSignal; onProgress?: (progress: PullProgress) => void; onStep?: (step: string) => void },
+  ): Promise<ImageRecord>;
+  /** How far the pull of this reference is, if one runs. */
+  pullProgress?(reference: string): PullProgress | undefined;
+  importLayout(
+    path: string,
+    name: string | undefined,
+    options: { signal?: AbortSignal; onStep?: (step: string) => void },
+  ): Promise<ImageRecord[]>;
   /** All names of the image go. RpcError FAILED_PRECONDITION while a root file system of it is mounted. Unknown: nothing. */
   remove(reference: string, inUse: (imageId: string) => string[]): Promise<void>;
   /** Used bytes and inodes of the layer store; cheap (from memory). */

@@ -1,0 +1,33 @@
+import type { AuthConfig, PullImageRequest, PullImageResponse } from "../../../proto/gen/runtime/v1/api.ts";
+import type { RegistryAuth } from "../../images/types.ts";
+import { Code, RpcError } from "../../rpc/status.ts";
+import type { CallContext } from "../../rpc/types.ts";
+import { imageName } from "./check_image.ts";
+import type { ImageDependencies } from "./dependencies.ts";
+
+/** The kubelet sets no deadline: a pull ends by success, failure, a stalled download, or the kubelet's cancel. */
+export const pullImage =
+  ({ images }: ImageDependencies) =>
+  async (request: PullImageRequest, { signal }: CallContext): Promise<PullImageResponse> => {
+    const { id } = await images.pull(imageName(request.image), registryAuth(request.auth), { signal });
+    return { imageRef: id };
+  };
+
+/** Undefined when nothing in it is set: then the pull is anonymous. */
+export function registryAuth(auth: AuthConfig | undefined): RegistryAuth | undefined {
+  if (!auth) return undefined;
+  const given: RegistryAuth = {};
+  for (const key of ["username", "password", "auth", "serverAddress", "identityToken", "registryToken"] as const) {
+    if (auth[key] !== "") given[key] = headerText(`auth.${key}`, auth[key]);
+  }
+  return Object.keys(given).length === 0 ? undefined : given;
+}
+
+/** Credentials end in HTTP headers. The message must not show them. */
+function headerText(field: string, value: string): string {
+  // deno-lint-ignore no-control-regex
+  if (/[\x00-\x1f\x7f]/.test(value)) {
+    throw new RpcError(Code.INVALID_ARGUMENT, `${field}: must not hold control characters`);
+  }
+  return value;
+}

@@ -1,0 +1,79 @@
+/** Lines of JSON between the daemon and its two children. Types only, and what reads the lines. */
+import type { Descriptor, IndexEntry } from "./documents.ts";
+import type { WrittenLayer } from "./layer/layer_writer.ts";
+import type { ImageConfig } from "./image_config.ts";
+import type { Platform } from "./platform.ts";
+import type { RegistryAuth } from "./types.ts";
+import type { Code } from "../rpc/status.ts";
+
+/** The one argument of `skiff __parse`. */
+export interface ParseTask {
+  /** Folder for `layer-<stream>.part`. */
+  staging: string;
+  platform: Platform;
+  limits: { layers: number; entries: number; inflatedBytes: number; documentBytes: number };
+}
+
+/** What the parse child reports on its standard output. Digests are computed, not repeated. */
+export type ParseEvent =
+  | { event: "index"; digest: string; manifests: IndexEntry[]; chosen: Descriptor | null }
+  | { event: "manifest"; digest: string; size: number; config: Descriptor; layers: Descriptor[] }
+  | { event: "config"; digest: string; config: ImageConfig; text: string }
+  | ({ event: "layer"; stream: number } & WrittenLayer)
+  /** `stream` is the layer that could not be used. */
+  | { event: "error"; message: string; stream?: number };
+
+/** Where and how the fetch child gets its bytes: the first line on its standard input. */
+export type FetchSource =
+  | {
+    kind: "registry";
+    repository: string;
+    /** Tried in this order. */
+    endpoints: Endpoint[];
+    stallMilliseconds: number;
+  }
+  | { kind: "layout"; path: string };
+
+export interface Endpoint {
+  /** http(s)://host[:port][/path] */
+  url: string;
+  /** The registry that a mirror stands for. */
+  mirrorOf?: string;
+  /** Only for the registry itself, never for a mirror. */
+  auth?: RegistryAuth;
+}
+
+export type FetchCommand =
+  /** A manifest by tag or digest; of a layout, "" is its index. */
+  | { command: "manifest"; reference: string; limit: number }
+  | { command: "config"; blob: Descriptor }
+  | { command: "layers"; layers: { stream: number; blob: Descriptor }[] };
+
+/** What the fetch child reports on its standard error. */
+export type FetchEvent =
+  /** Bytes of layers written so far, all streams together. */
+  | { event: "progress"; bytes: number }
+  | { event: "error"; code: Code; message: string };
+
+/** Cuts text into lines of at most `limit` characters. */
+export class LineSplitter {
+  #limit: number;
+  #decoder = new TextDecoder();
+  #rest = "";
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  push(bytes: Uint8Array): string[] {
+    const lines = (this.#rest + this.#decoder.decode(bytes, { stream: true })).split("\n");
+    this.#rest = lines.pop()!;
+    if (this.#rest.length > this.#limit) throw new Error(`a line is longer than ${this.#limit} characters`);
+    return lines.filter((line) => line !== "");
+  }
+
+  /** What came after the last newline. */
+  rest(): string {
+    return this.#rest;
+  }
+}

@@ -1,0 +1,202 @@
+import { Code, messageOf, RpcError } from "../rpc/status.ts";
+import { type AsyncFd, asyncFd, type Child, type Kernel, pipe, type Programs, SIGKILL } from "../sys/mod.ts";
+import {
+  type FetchCommand,
+  type FetchEvent,
+  type FetchSource,
+  LineSplitter,
+  type ParseEvent,
+  type ParseTask,
+} from "./child_events.ts";
+import { readParseEvent } from "./parse_events.ts";
+import { childEnvironment, selfCommand } from "./self.ts";
+
+export interface ChildPairOptions {
+  kernel: Kernel;
+  programs: Programs;
+  task: ParseTask;
+  source: FetchSource;
+  /** Bytes of layers that went from one child to the other so far. */
+  onBytes?: (bytes: number) => void;
+}
+
+/** Of what a child said besides its events, so much is kept for the error message. */
+const MAX_NOISE = 2_000;
+const MAX_FETCH_LINE = 1 << 20;
+/** Lists of implied directories, on top of an escaped config. */
+const EXTRA_PARSE_LINE = 16 << 20;
+
+/**
+ * The two children of a pull. What the fetcher gets goes to the parser through a pipe of theirs: no byte of it passes
+ * through this process. Disposing kills both and waits for their end.
+ */
+export class ChildPair implements AsyncDisposable {
+  #fetch: Child;
+  #parse: Child;
+  #commands: AsyncFd;
+  #events: ParseEvent[] = [];
+  #wake = () => {};
+  #parseEnded = false;
+  #parseError: { message: string; stream?: number } | undefined;
+  #fetchError: RpcError | undefined;
+  #noise = "";
+  #loops: Promise<unknown>;
+  #onBytes: (bytes: number) => void;
+
+  constructor({ kernel, programs, task, source, onBytes }: ChildPairOptions) {
+    this.#onBytes = onBytes ?? (() => {});
+    using pipes = new Pipes(kernel);
+    const [commands, data, fetchEvents, parseEvents] = [pipes.open(), pipes.open(), pipes.open(), pipes.open()];
+    const [program, ...fetchArguments] = selfCommand("__fetch");
+    this.#fetch = programs.spawn(program, fetchArguments, {
+      env: childEnvironment(kernel, { network: source.kind === "registry" }),
+      fds: { 0: commands.read, 1: data.write, 2: fetchEvents.write },
+    });
+    try {
+      this.#parse = programs.spawn(program, [...selfCommand("__parse").slice(1), JSON.stringify(task)], {
+        env: childEnvironment(kernel, { network: false }),
+        fds: { 0: data.read, 1: parseEvents.write, 2: parseEvents.write },
+      });
+    } catch (error) {
+      this.#fetch.kill(SIGKILL);
+      throw error;
+    }
+    this.#commands = asyncFd(pipes.keep(commands.write));
+    const parseLines = asyncFd(pipes.keep(parseEvents.read));
+    const fetchLines = asyncFd(pipes.keep(fetchEvents.read));
+    this.#loops = Promise.all([
+      this.#read(parseLines, 2 * task.limits.documentBytes + EXTRA_PARSE_LINE, (line) => this.#parseLine(line))
+        .finally(() => {
+          this.#parseEnded = true;
+          this.#wake();
+        }),
+      this.#read(fetchLines, MAX_FETCH_LINE, (line) => this.#fetchLine(line)),
+    ]);
+    this.#send(source);
+  }
+
+  send(command: FetchCommand): void {
+    this.#send(command);
+  }
+
+  /** The parser's next report. @throws {RpcError} what made either child give up. */
+  async next(signal: AbortSignal): Promise<ParseEvent> {
+    const onAbort = () => this.#wake();
+    signal.addEventListener("abort", onAbort);
+    try {
+      for (;;) {
+        signal.throwIfAborted();
+        const event = this.#events.shift();
+        if (event) return event;
+        if (this.#parseEnded) throw await this.#failure();
+        await new Promise<void>((resolve) => this.#wake = resolve);
+      }
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  /** Lets both end, and is sure afterwards that the parser can write no more. */
+  async finish(): Promise<void> {
+    this.#commands.close();
+    const [{ code }] = await Promise.all([this.#parse.status, this.#fetch.status, this.#loops]);
+    if (code !== 0 || this.#parseError || this.#fetchError) throw await this.#failure();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#commands.close();
+    this.#fetch.kill(SIGKILL);
+    this.#parse.kill(SIGKILL);
+    await Promise.allSettled([this.#fetch.status, this.#parse.status, this.#loops]);
+  }
+
+  #send(line: FetchSource | FetchCommand): void {
+    // A child that is gone makes its own failure known.
+    this.#commands.write(new TextEncoder().encode(JSON.stringify(line) + "\n")).catch(() => {});
+  }
+
+  async #read(fd: AsyncFd, limit: number, take: (line: string) => void): Promise<void> {
+    const lines = new LineSplitter(limit);
+    const buffer = new Uint8Array(1 << 16);
+    try {
+      for (let count = await fd.read(buffer); count !== null; count = await fd.read(buffer)) {
+        lines.push(buffer.subarray(0, count)).forEach(take);
+      }
+    } catch (error) {
+      this.#parseError ??= { message: messageOf(error) };
+      this.#fetch.kill(SIGKILL);
+      this.#parse.kill(SIGKILL);
+    } finally {
+      fd.close();
+    }
+  }
+
+  #parseLine(line: string): void {
+    if (!line.startsWith("{")) return this.#addNoise(line);
+    const event = readParseEvent(line);
+    if (event.event === "error") {
+      this.#parseError = event;
+      this.#fetch.kill(SIGKILL);
+      return;
+    }
+    this.#events.push(event);
+    this.#wake();
+  }
+
+  #fetchLine(line: string): void {
+    if (!line.startsWith("{")) return this.#addNoise(line);
+    const event = JSON.parse(line) as FetchEvent;
+    if (event.event === "progress") this.#onBytes(event.bytes);
+    else this.#fetchError = new RpcError(event.code, event.message);
+  }
+
+  #addNoise(line: string): void {
+    this.#noise = `${this.#noise}\n${line}`.slice(-MAX_NOISE);
+  }
+
+  async #failure(): Promise<Error> {
+    this.#fetch.kill(SIGKILL);
+    await this.#loops;
+    const { code, signal } = await this.#parse.status;
+    if (this.#parseError) return new ParseFailure(this.#parseError.message, this.#parseError.stream);
+    if (this.#fetchError) return this.#fetchError;
+    const how = signal === 0 ? `with exit code ${code}` : `by signal ${signal}`;
+    return new RpcError(
+      Code.INTERNAL,
+      `a process of the pull ended ${how} without saying why${this.#noise === "" ? "" : `: ${this.#noise.trim()}`}`,
+    );
+  }
+}
+
+/** The image itself is at fault. */
+export class ParseFailure extends RpcError {
+  /** @param stream the layer, where it is one's. */
+  constructor(message: string, readonly stream?: number) {
+    super(Code.FAILED_PRECONDITION, message);
+  }
+}
+
+/** Pipes whose ends are closed together, but for those that somebody keeps. */
+class Pipes implements Disposable {
+  #kernel: Kernel;
+  #ends = new Set<number>();
+
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel;
+  }
+
+  open(): { read: number; write: number } {
+    const ends = pipe();
+    this.#ends.add(ends.read).add(ends.write);
+    return ends;
+  }
+
+  keep(end: number): number {
+    this.#ends.delete(end);
+    return end;
+  }
+
+  [Symbol.dispose](): void {
+    for (const end of this.#ends) this.#kernel.close(end);
+  }
+}

@@ -1,0 +1,134 @@
+import { Code } from "../rpc/status.ts";
+import { type ByteSource, SourceError } from "./byte_source.ts";
+import { type FetchCommand, type FetchEvent, type FetchSource, LineSplitter } from "./child_events.ts";
+import { FrameWriter } from "./frame_writer.ts";
+import { DOCUMENT_STREAM } from "./frames.ts";
+import { RegistrySource } from "./registry/registry_source.ts";
+import { enterSandbox } from "./sandbox.ts";
+
+/** Layers that are fetched side by side: one connection seldom fills a line to a registry. */
+const PARALLEL_LAYERS = 3;
+const PROGRESS_INTERVAL = 200;
+const MAX_COMMAND = 4 << 20;
+
+/**
+ * `skiff __fetch`: gets what the daemon asks for on its standard input and writes it, as frames, to its standard output,
+ * which is the parser's standard input. It never looks into what it carries, and keeps no permission but the network.
+ */
+export async function main(_args: string[]): Promise<number> {
+  const commands = readCommands();
+  const source = await openSource((await commands.next()).value as FetchSource);
+  const fetcher = new Fetcher(source);
+  try {
+    for await (const command of commands) await fetcher.run(command as FetchCommand);
+    return 0;
+  } catch (error) {
+    report(failure(error));
+    return 1;
+  }
+}
+
+async function openSource(source: FetchSource): Promise<ByteSource> {
+  if (source.kind === "registry") {
+    enterSandbox(["net"]);
+    return new RegistrySource(source);
+  }
+  // The one case in which a child has libc: the layout may be anywhere on the node, and is only copied from.
+  const [{ kernel, O_DIRECTORY }, { LayoutSource }] = await Promise.all([
+    import("../sys/mod.ts"),
+    import("./layout_source.ts"),
+  ]);
+  const folder = kernel.open(source.path, O_DIRECTORY);
+  enterSandbox();
+  return new LayoutSource(kernel, source.path, folder);
+}
+
+class Fetcher {
+  #source: ByteSource;
+  #frames = new FrameWriter(Deno.stdout);
+  #sent = 0;
+  #reported = 0;
+
+  constructor(source: ByteSource) {
+    this.#source = source;
+  }
+
+  async run(command: FetchCommand): Promise<void> {
+    switch (command.command) {
+      case "manifest": {
+        const { bytes, mediaType } = await this.#source.manifest(command.reference, command.limit);
+        return await this.#document("manifest", mediaType, once(bytes));
+      }
+      case "config":
+        return await this.#document("config", command.blob.mediaType, this.#source.blob(command.blob));
+      case "layers":
+        return await this.#layers(command.layers);
+    }
+  }
+
+  async #document(role: "manifest" | "config", mediaType: string, parts: AsyncIterable<Uint8Array>): Promise<void> {
+    await this.#frames.start(DOCUMENT_STREAM, { role, mediaType });
+    await this.#frames.data(DOCUMENT_STREAM, parts, () => {});
+    await this.#frames.end(DOCUMENT_STREAM);
+  }
+
+  async #layers(layers: Extract<FetchCommand, { command: "layers" }>["layers"]): Promise<void> {
+    const queue = layers.values();
+    const worker = async () => {
+      for (const { stream, blob } of queue) {
+        await this.#frames.start(stream, { role: "layer", size: blob.size });
+        await this.#frames.data(stream, this.#source.blob(blob), (bytes) => this.#progress(bytes));
+        await this.#frames.end(stream);
+      }
+    };
+    const timer = setInterval(() => this.#reportProgress(), PROGRESS_INTERVAL);
+    try {
+      await Promise.all(Array.from({ length: PARALLEL_LAYERS }, worker));
+    } finally {
+      clearInterval(timer);
+      this.#reportProgress();
+    }
+  }
+
+  #progress(bytes: number): void {
+    this.#sent += bytes;
+  }
+
+  #reportProgress(): void {
+    if (this.#sent === this.#reported) return;
+    this.#reported = this.#sent;
+    report({ event: "progress", bytes: this.#sent });
+  }
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
+
+/** Lines of standard input. Its end, at any time, is the daemon's end or wish: the process goes at once. */
+async function* readCommands(): AsyncGenerator<unknown> {
+  const queue: unknown[] = [];
+  let wake = () => {};
+  (async () => {
+    const lines = new LineSplitter(MAX_COMMAND);
+    for await (const bytes of Deno.stdin.readable) {
+      for (const line of lines.push(bytes)) queue.push(JSON.parse(line));
+      wake();
+    }
+    Deno.exit(0);
+  })().catch(() => Deno.exit(1));
+  for (;;) {
+    while (queue.length > 0) yield queue.shift();
+    await new Promise<void>((resolve) => wake = resolve);
+  }
+}
+
+function failure(error: unknown): FetchEvent {
+  if (error instanceof SourceError) return { event: "error", code: error.code, message: error.message };
+  return { event: "error", code: Code.INTERNAL, message: error instanceof Error ? error.message : String(error) };
+}
+
+function report(event: FetchEvent): void {
+  const bytes = new TextEncoder().encode(JSON.stringify(event) + "\n");
+  for (let done = 0; done < bytes.length;) done += Deno.stderr.writeSync(bytes.subarray(done));
+}

@@ -1,0 +1,313 @@
+import { createHash } from "node:crypto";
+import type { Config } from "../config/types.ts";
+import type { Logger } from "../observe/types.ts";
+import { Code, RpcError } from "../rpc/status.ts";
+import type { Kernel, Programs } from "../sys/mod.ts";
+import type { FetchSource } from "./child_events.ts";
+import { type DownloadedImage, Downloads } from "./download.ts";
+import { registrySource } from "./fetch_source.ts";
+import { ImageIndex } from "./image_index.ts";
+import { JoinedPulls, type PullOptions, type PullWork } from "./joined_pulls.ts";
+import { LayerStore } from "./layer_store.ts";
+import { chooseImages } from "./layout_contents.ts";
+import { probeStorage, type StorageFacts } from "./mount/probe.ts";
+import { RootFilesystems } from "./mount/root_filesystems.ts";
+import { formatReference, parseReference, type Reference, repositoryName } from "./reference.ts";
+import type { ImageRecord, Images, ImageTable, PullProgress, RegistryAuth, RootfsRequest } from "./types.ts";
+
+export interface ImageServiceOptions {
+  config: Pick<Config, "root" | "state" | "images">;
+  kernel: Kernel;
+  programs: Programs;
+  table: ImageTable;
+  logger: Logger;
+}
+
+const NOT_PROBED: StorageFacts = {
+  layers: "none",
+  overlay: "none",
+  volatile: false,
+  problem: "the image service was not started",
+};
+
+/** Images of this node, their layers, and the root file systems made of them. */
+export class ImageService implements Images, AsyncDisposable {
+  #config: ImageServiceOptions["config"];
+  #kernel: Kernel;
+  #programs: Programs;
+  #table: ImageTable;
+  #logger: Logger;
+  #index = new ImageIndex();
+  #layers: LayerStore;
+  #downloads: Downloads;
+  #pulls = new JoinedPulls<ImageRecord>();
+  #rootfs: RootFilesystems;
+  #facts = NOT_PROBED;
+  #pinned: Set<string>;
+
+  constructor({ config, kernel, programs, table, logger }: ImageServiceOptions) {
+    this.#config = config;
+    this.#kernel = kernel;
+    this.#programs = programs;
+    this.#table = table;
+    this.#logger = logger;
+    this.#pinned = new Set(config.images.pinned.map((name) => formatReference(parseReference(name))));
+    this.#layers = new LayerStore({ root: config.root, kernel, table, logger });
+    this.#downloads = new Downloads({
+      kernel,
+      programs,
+      layers: this.#layers,
+      config: config.images,
+      isComplete: (id) => this.#isComplete(id),
+    });
+    const { root, state } = config;
+    this.#rootfs = new RootFilesystems({
+      kernel,
+      programs,
+      logger,
+      store: this.#layers,
+      root,
+      state,
+      facts: () => this.#facts,
+    });
+  }
+
+  /** Reads the table, cleans up after a crash, and finds out what this kernel can do. Once, before anything else. */
+  async start(): Promise<void> {
+    for (const folder of [this.#config.root, this.#config.state]) this.#kernel.mkdirs(folder, 0o700);
+    await this.#layers.start();
+    for (const image of this.#table.images()) {
+      const lost = image.layers.filter((diffId) => !this.#layers.get(diffId));
+      if (lost.length === 0) {
+        this.#index.put({ ...image, pinned: this.#isPinned(image) });
+        continue;
+      }
+      this.#logger.warn("an image that lost a layer is dropped; it will be pulled again", {
+        image: image.id,
+        names: image.repoTags,
+        lost,
+      });
+      await this.#table.deleteImage(image.id);
+    }
+    await this.#removeUnusedLayers(this.#layers.diffIds);
+    const { root, state } = this.#config;
+    this.#facts = await probeStorage({ kernel: this.#kernel, programs: this.#programs, root, state });
+    if (this.#facts.problem !== "") this.#logger.error("containers cannot be created", { reason: this.#facts.problem });
+    await this.#rootfs.start();
+  }
+
+  /** What works for root file systems on this node. */
+  facts(): StorageFacts {
+    return this.#facts;
+  }
+
+  resolve(reference: string): ImageRecord | undefined {
+    return this.#index.resolve(reference);
+  }
+
+  list(): ImageRecord[] {
+    return this.#index.list();
+  }
+
+  async pull(reference: string, auth: RegistryAuth | undefined, options: PullOptions): Promise<ImageRecord> {
+    const parsed = parseReference(reference);
+    const source = registrySource(parsed, auth, this.#config.images);
+    const name = formatReference(parsed);
+    const credentials = createHash("sha256").update(JSON.stringify(auth ?? null)).digest("hex");
+    return await this.#joined(
+      `${name}\n${credentials}`,
+      `pull ${name}`,
+      options,
+      (work) => this.#pull(parsed, source, work),
+    );
+  }
+
+  /** How far the pull of this reference is, if one runs. */
+  pullProgress(reference: string): PullProgress | undefined {
+    try {
+      return this.#pulls.progress(`${formatReference(parseReference(reference))}\n`);
+    } catch {
+      return undefined;
+    }
+  }
+
+  async importLayout(path: string, name: string | undefined, options: PullOptions): Promise<ImageRecord[]> {
+    if (!path.startsWith("/")) {
+      throw new RpcError(Code.INVALID_ARGUMENT, `${JSON.stringify(path)} is not an absolute path`);
+    }
+    const wanted = name === undefined || name === "" ? undefined : parseReference(name);
+    const source: FetchSource = { kind: "layout", path };
+    options.onStep?.("index");
+    const { manifests } = await this.#failing(
+      `import ${path}`,
+      options,
+      () => this.#downloads.readIndex(source, "", options.signal ?? new AbortController().signal),
+    );
+    const records: ImageRecord[] = [];
+    for (const { reference, digest } of chooseImages(manifests, wanted, this.#downloads.platform)) {
+      const key = `import\n${path}\n${digest}\n${formatReference(reference)}`;
+      records.push(
+        await this.#joined(key, `import ${path}`, options, async (work) => {
+          const image = await this.#downloads.fetch(source, digest, work);
+          return await this.#record(reference, image);
+        }),
+      );
+    }
+    return records;
+  }
+
+  async remove(reference: string, inUse: (imageId: string) => string[]): Promise<void> {
+    const image = this.#index.resolve(reference);
+    if (!image) return;
+    const users = [...new Set([...inUse(image.id), ...this.#rootfs.usersOf(image.id)])];
+    if (users.length > 0) {
+      const shown = users.slice(0, 5).join(", ") + (users.length > 5 ? `, and ${users.length - 5} more` : "");
+      throw new RpcError(
+        Code.FAILED_PRECONDITION,
+        `cannot remove image ${reference}: used by ${shown}; remove these containers first`,
+      );
+    }
+    this.#index.remove(image.id);
+    await this.#table.deleteImage(image.id);
+    this.#rootfs.forgetChain(image.layers);
+    await this.#removeUnusedLayers(image.layers);
+  }
+
+  usage(): { mountpoint: string; usedBytes: number; inodesUsed: number } {
+    return { mountpoint: this.#layers.folder, ...this.#layers.usage() };
+  }
+
+  writableUsage(id?: string): { mountpoint: string; usedBytes: number; inodesUsed: number } {
+    return { mountpoint: this.#rootfs.writable.folder, ...this.#rootfs.writable.usage(id) };
+  }
+
+  mountRootfs(request: RootfsRequest): Promise<{ root: string; upper: string }> {
+    return this.#rootfs.mount(request);
+  }
+
+  unmountRootfs(id: string): Promise<void> {
+    return this.#rootfs.unmount(id);
+  }
+
+  async recover(known: { id: string; imageId: string }[]): Promise<void> {
+    await this.#rootfs.recover(known.map(({ id, imageId }) => ({ id, image: this.#index.get(imageId) })));
+  }
+
+  /** Ends running pulls and lets removals in the background finish. What is mounted stays. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#pulls.stop(new Error("the daemon stops"));
+    await this.#rootfs.writable[Symbol.asyncDispose]();
+  }
+
+  async #pull(reference: Reference, source: FetchSource, work: PullWork): Promise<ImageRecord> {
+    const start = reference.digest ?? reference.tag!;
+    let image: DownloadedImage;
+    try {
+      image = await this.#downloads.fetch(source, start, work);
+    } catch (error) {
+      const withoutMirrors = wrongBytesFromMirror(source, error);
+      if (!withoutMirrors) throw error;
+      this.#logger.warn("a mirror may have sent wrong bytes; the registry itself is asked", {
+        reference: formatReference(reference),
+        error,
+      });
+      image = await this.#downloads.fetch(withoutMirrors, start, work);
+    }
+    return await this.#record(reference, image);
+  }
+
+  /** Makes a downloaded image known under a name, which any other image loses. */
+  async #record(reference: Reference, image: DownloadedImage): Promise<ImageRecord> {
+    using _hold = image.hold;
+    const { id, digest, config } = image;
+    const existing = this.#index.get(id);
+    if (!existing && !config) {
+      throw new RpcError(Code.ABORTED, `the image ${id} was removed while it was pulled; pull it again`);
+    }
+    // A digest pins the content, whatever tag stands beside it: the tag may have moved on since.
+    const tag = reference.digest === undefined ? formatReference(reference) : undefined;
+    const repoDigest = `${repositoryName(reference)}@${digest}`;
+    const base = existing ?? {
+      id,
+      repoTags: [],
+      repoDigests: [],
+      layers: config!.diffIds,
+      size: this.#layers.size([...new Set(config!.diffIds)]) + config!.text.length,
+      defaults: config!.defaults,
+      labels: config!.labels,
+      config: config!.text,
+      pinned: false,
+      pulledAt: BigInt(Date.now()) * 1_000_000n,
+    };
+    const record: ImageRecord = {
+      ...base,
+      repoTags: sortedSet([...base.repoTags, ...(tag === undefined ? [] : [tag])]),
+      repoDigests: sortedSet([...base.repoDigests, repoDigest]),
+    };
+    record.pinned = this.#isPinned(record);
+    const before = tag === undefined ? undefined : this.#index.withTag(tag);
+    if (before && before.id !== id) {
+      await this.#save({
+        ...before,
+        repoTags: before.repoTags.filter((name) => name !== tag),
+      });
+    }
+    await this.#save(record);
+    return record;
+  }
+
+  async #save(record: ImageRecord): Promise<void> {
+    await this.#table.putImage(record);
+    this.#index.put(record);
+  }
+
+  #isPinned({ repoTags, repoDigests }: ImageRecord): boolean {
+    return [...repoTags, ...repoDigests].some((name) => this.#pinned.has(name));
+  }
+
+  #isComplete(id: string): boolean {
+    return this.#index.get(id)?.layers.every((diffId) => this.#layers.get(diffId)) ?? false;
+  }
+
+  async #removeUnusedLayers(diffIds: string[]): Promise<void> {
+    const needed = new Set(this.#index.list().flatMap(({ layers }) => layers));
+    for (const diffId of new Set(diffIds)) {
+      if (!needed.has(diffId) && !this.#layers.isHeld(diffId) && !this.#rootfs.isLayerUsed(diffId)) {
+        await this.#layers.remove(diffId);
+      }
+    }
+  }
+
+  #joined(
+    key: string,
+    what: string,
+    options: PullOptions,
+    work: (work: PullWork) => Promise<ImageRecord>,
+  ): Promise<ImageRecord> {
+    return this.#failing(what, options, () => this.#pulls.run(key, options, work));
+  }
+
+  async #failing<T>(what: string, options: PullOptions, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (options.signal?.aborted) throw new RpcError(Code.CANCELLED, `cannot ${what}: cancelled`, { cause: error });
+      if (!(error instanceof RpcError)) throw new RpcError(Code.INTERNAL, `cannot ${what}`, { cause: error });
+      // The kubelet looks at how the message starts.
+      if (error.message.startsWith("RegistryUnavailable")) throw error;
+      throw new RpcError(error.code, `cannot ${what}`, { cause: error });
+    }
+  }
+}
+
+function wrongBytesFromMirror(source: FetchSource, error: unknown): FetchSource | undefined {
+  if (source.kind !== "registry" || source.endpoints.length < 2) return undefined;
+  if (!(error instanceof RpcError) || (error.code !== Code.DATA_LOSS && error.code !== Code.FAILED_PRECONDITION)) {
+    return undefined;
+  }
+  return { ...source, endpoints: source.endpoints.filter(({ mirrorOf }) => mirrorOf === undefined) };
+}
+
+function sortedSet(names: string[]): string[] {
+  return [...new Set(names)].sort();
+}

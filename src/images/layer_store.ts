@@ -1,0 +1,157 @@
+import { Code, messageOf, RpcError } from "../rpc/status.ts";
+import type { Logger } from "../observe/types.ts";
+import { type Kernel, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, O_RDWR, S_IFMT, S_IFREG } from "../sys/mod.ts";
+import { digestHex } from "./digest.ts";
+import { partName } from "./staging.ts";
+import type { ImageTable, LayerRecord } from "./types.ts";
+
+/** A layer that lies in a staging folder, complete and checked. */
+export interface StagedLayer {
+  stream: number;
+  diffId: string;
+  impliedDirectories: string[];
+  whiteoutDirectories: string[];
+}
+
+/** The image files of layers: `<root>/layers/<hex>.erofs`, one row each, written once and never changed. */
+export class LayerStore {
+  readonly folder: string;
+  #staging: string;
+  #kernel: Kernel;
+  #table: ImageTable;
+  #logger: Logger;
+  #layers = new Map<string, LayerRecord>();
+  #bytes = 0;
+  /** How many pulls need a layer that no image names yet. */
+  #held = new Map<string, number>();
+
+  constructor(options: { root: string; kernel: Kernel; table: ImageTable; logger: Logger }) {
+    this.folder = `${options.root}/layers`;
+    this.#staging = `${options.root}/staging`;
+    this.#kernel = options.kernel;
+    this.#table = options.table;
+    this.#logger = options.logger;
+  }
+
+  /** Reads the rows, and removes what a process that died half-way left behind. */
+  async start(): Promise<void> {
+    this.#kernel.mkdirs(this.folder, 0o700);
+    if (this.#kernel.exists(this.#staging)) await this.#kernel.removeTree(this.#staging);
+    this.#kernel.mkdirs(this.#staging, 0o700);
+    const files = new Set(this.#kernel.readDirectory(this.folder, Number.MAX_SAFE_INTEGER).map(({ name }) => name));
+    for (const layer of this.#table.layers()) {
+      if (files.delete(layer.file)) {
+        this.#add(layer);
+        continue;
+      }
+      this.#logger.warn("a layer's file is gone; the images that need it are dropped", {
+        diffId: layer.diffId,
+        file: layer.file,
+      });
+      await this.#table.deleteLayer(layer.diffId);
+    }
+    for (const name of files) {
+      if (/^[0-9a-f]{64}\.erofs$/.test(name)) this.#kernel.unlink(`${this.folder}/${name}`);
+    }
+  }
+
+  get(diffId: string): LayerRecord | undefined {
+    return this.#layers.get(diffId);
+  }
+
+  path(diffId: string): string {
+    return `${this.folder}/${fileName(diffId)}`;
+  }
+
+  size(diffIds: string[]): number {
+    return diffIds.reduce((sum, diffId) => sum + (this.#layers.get(diffId)?.size ?? 0), 0);
+  }
+
+  get diffIds(): string[] {
+    return [...this.#layers.keys()];
+  }
+
+  usage(): { usedBytes: number; inodesUsed: number } {
+    return { usedBytes: this.#bytes, inodesUsed: this.#layers.size };
+  }
+
+  /** Keeps layers, there or to come, from being removed until disposed. */
+  hold(diffIds: string[]): Disposable {
+    for (const diffId of diffIds) this.#held.set(diffId, (this.#held.get(diffId) ?? 0) + 1);
+    return {
+      [Symbol.dispose]: () => {
+        for (const diffId of diffIds) {
+          const count = this.#held.get(diffId)! - 1;
+          if (count === 0) this.#held.delete(diffId);
+          else this.#held.set(diffId, count);
+        }
+      },
+    };
+  }
+
+  isHeld(diffId: string): boolean {
+    return this.#held.has(diffId);
+  }
+
+  /** A private folder for one pair of children; disposing removes it with what was not taken out. */
+  stage(): { path: string } & AsyncDisposable {
+    const path = `${this.#staging}/${crypto.randomUUID()}`;
+    this.#kernel.mkdir(path, 0o700);
+    return { path, [Symbol.asyncDispose]: () => this.#kernel.removeTree(path) };
+  }
+
+  /** Makes staged layers part of the store, for good once this settles. Nobody may have the files open for writing any more. */
+  async commit(staging: string, layers: StagedLayer[]): Promise<void> {
+    const records = await Promise.all(layers.map((layer) => this.#secure(staging, layer)));
+    // Without this a power cut could keep the row and lose the name.
+    await this.#withOpen(this.folder, O_RDONLY | O_DIRECTORY, (fd) => this.#kernel.fsync(fd));
+    await Promise.all(records.map((record) => this.#table.putLayer(record)));
+    records.forEach((record) => this.#add(record));
+  }
+
+  async remove(diffId: string): Promise<void> {
+    const layer = this.#layers.get(diffId);
+    if (!layer) return;
+    this.#layers.delete(diffId);
+    this.#bytes -= layer.size;
+    await this.#table.deleteLayer(diffId);
+    this.#kernel.unlinkIfExists(`${this.folder}/${layer.file}`);
+  }
+
+  async #secure(staging: string, layer: StagedLayer): Promise<LayerRecord> {
+    const { stream, diffId, impliedDirectories, whiteoutDirectories } = layer;
+    const part = `${staging}/${partName(stream)}`;
+    const file = fileName(diffId);
+    const size = await this.#withOpen(part, O_RDWR | O_NOFOLLOW, async (fd) => {
+      if ((this.#kernel.fstat(fd).mode & S_IFMT) !== S_IFREG) {
+        throw new RpcError(Code.INTERNAL, `${part} is not a regular file`);
+      }
+      await this.#kernel.fdatasync(fd).catch((cause) => {
+        throw new RpcError(Code.INTERNAL, `cannot sync the layer ${diffId}: ${messageOf(cause)}`, { cause });
+      });
+      const stat = this.#kernel.fstat(fd);
+      // Holes, which sparse files leave, take no space.
+      return Math.min(stat.size, stat.blocks * 512);
+    });
+    this.#kernel.rename(part, `${this.folder}/${file}`);
+    return { diffId, file, size, impliedDirectories, whiteoutDirectories };
+  }
+
+  async #withOpen<T>(path: string, flags: number, use: (fd: number) => Promise<T>): Promise<T> {
+    const fd = this.#kernel.open(path, flags);
+    try {
+      return await use(fd);
+    } finally {
+      this.#kernel.close(fd);
+    }
+  }
+
+  #add(layer: LayerRecord): void {
+    this.#bytes += layer.size - (this.#layers.get(layer.diffId)?.size ?? 0);
+    this.#layers.set(layer.diffId, layer);
+  }
+}
+
+function fileName(diffId: string): string {
+  return `${digestHex(diffId)}.erofs`;
+}

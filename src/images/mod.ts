@@ -1,0 +1,25 @@
+/** The door of `images`. The children's entry points, fetch_child.ts and parse_child.ts, are loaded by main.ts alone. */
+export type {
+  ImageDefaults,
+  ImageRecord,
+  Images,
+  ImageTable,
+  LayerRecord,
+  PullProgress,
+  RegistryAuth,
+  RootfsRequest,
+} from "./types.ts";
+export { ImageService, type ImageServiceOptions } from "./images.ts";
+export type { StorageFacts } from "./mount/probe.ts";
+export { formatReference, parseReference, type Reference, repositoryName } from "./reference.ts";
+export { selfCommand } from "./self.ts";
+
+/** `skiff __fetch`: resolves with the exit code. */
+export async function runFetchChild(args: string[]): Promise<number> {
+  return await (await import("./fetch_child.ts")).main(args);
+}
+
+/** `skiff __parse`: resolves with the exit code. Whoever calls it must not have loaded libc, so main.ts loads the file itself. */
+export async function runParseChild(args: string[]): Promise<number> {
+  return await (await import("./parse_child.ts")).main(args);
+}

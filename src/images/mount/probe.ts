@@ -1,0 +1,108 @@
+import { messageOf } from "../../rpc/status.ts";
+import { type Kernel, MNT_DETACH, type Programs } from "../../sys/mod.ts";
+import { SUPERBLOCK_AREA, writeImage } from "../erofs/image.ts";
+import { Inode, S_IFREG } from "../erofs/inode.ts";
+import { BufferOutput } from "./buffer_output.ts";
+import { type LayerMethod, mountImage } from "./layer_mounts.ts";
+import { mountOverlay, type OverlayMethod } from "./overlay.ts";
+
+/** What works on this kernel with the store's own file system, found by doing it. */
+export interface StorageFacts {
+  layers: LayerMethod | "none";
+  overlay: OverlayMethod | "none";
+  volatile: boolean;
+  /** Why containers cannot have root file systems here, and what helps; empty when they can. */
+  problem: string;
+}
+
+const CONTENT = new TextEncoder().encode("skiff");
+
+/** A whole cycle: write an image, mount it, overlay it, change a file, take all down again. */
+export async function probeStorage(
+  options: { kernel: Kernel; programs: Programs; root: string; state: string },
+): Promise<StorageFacts> {
+  const { kernel, programs } = options;
+  const facts: StorageFacts = { layers: "none", overlay: "none", volatile: false, problem: "" };
+  const store = `${options.root}/probe`;
+  const mounts = `${options.state}/probe`;
+  await removeProbe(kernel, store, mounts);
+  try {
+    for (const folder of [store, `${mounts}/layer`, `${mounts}/root`]) kernel.mkdirs(folder, 0o700);
+    kernel.writeFile(`${store}/image.erofs`, probeImage());
+    const refusals: string[] = [];
+    for (const method of ["erofs-file", "erofs-loop"] as const) {
+      try {
+        await mountImage(kernel, programs, method, `${store}/image.erofs`, `${mounts}/layer`);
+        if (kernel.readText(`${mounts}/layer/file`) !== "skiff") throw new Error("the file in the image reads wrong");
+        facts.layers = method;
+        break;
+      } catch (error) {
+        refusals.push(`${method}: ${messageOf(error)}`);
+      }
+    }
+    if (facts.layers === "none") {
+      facts.problem =
+        `this kernel mounts EROFS images neither from a file (Linux 6.12 with CONFIG_EROFS_FS and CONFIG_EROFS_FS_BACKED_BY_FILE) nor over a loop device (CONFIG_BLK_DEV_LOOP): ${
+          refusals.join("; ")
+        }`;
+      return facts;
+    }
+    facts.problem = await probeOverlay(kernel, store, mounts, facts);
+    return facts;
+  } catch (error) {
+    facts.problem = `trying the storage out failed: ${messageOf(error)}`;
+    return facts;
+  } finally {
+    await removeProbe(kernel, store, mounts);
+  }
+}
+
+async function probeOverlay(kernel: Kernel, store: string, mounts: string, facts: StorageFacts): Promise<string> {
+  const refusals: string[] = [];
+  for (const method of ["lowerdir+", "mount"] as const) {
+    for (const volatile of [true, false]) {
+      const folder = `${store}/${method}-${volatile}`;
+      const [upper, work, target] = [`${folder}/upper`, `${folder}/work`, `${mounts}/root`];
+      kernel.mkdirs(upper, 0o700);
+      kernel.mkdirs(work, 0o700);
+      try {
+        mountOverlay(kernel, method, { lowers: [`${mounts}/layer`], upper, work, target, volatile });
+        try {
+          // Opening for writing copies the file up, with its attributes.
+          kernel.chmod(`${target}/file`, 0o600);
+          if (kernel.readText(`${target}/file`) !== "skiff") throw new Error("a copied-up file reads wrong");
+        } finally {
+          await kernel.umount(target, 0);
+        }
+        facts.overlay = method;
+        facts.volatile = volatile;
+        return "";
+      } catch (error) {
+        refusals.push(`${method}${volatile ? " (volatile)" : ""}: ${messageOf(error)}`);
+      }
+    }
+  }
+  return `overlayfs does not work over EROFS with ${store} above it (is the store itself on an overlay or on NFS?): ${
+    refusals.join("; ")
+  }`;
+}
+
+function probeImage(): Uint8Array {
+  const root = Inode.impliedDirectory();
+  const file = new Inode(S_IFREG | 0o644);
+  file.size = CONTENT.length;
+  file.dataOffset = SUPERBLOCK_AREA;
+  root.children!.set("file", file);
+  const output = new BufferOutput();
+  output.write(CONTENT, SUPERBLOCK_AREA);
+  const { length } = writeImage(root, output, SUPERBLOCK_AREA + CONTENT.length, new Uint8Array(16).fill(1));
+  return output.bytes(length);
+}
+
+async function removeProbe(kernel: Kernel, store: string, mounts: string): Promise<void> {
+  for (const mountPoint of [`${mounts}/root`, `${mounts}/layer`]) {
+    await kernel.umount(mountPoint, MNT_DETACH).catch(() => {});
+  }
+  await kernel.removeTree(mounts);
+  await kernel.removeTree(store);
+}

@@ -1,0 +1,220 @@
+import type { Logger } from "../../observe/types.ts";
+import { Code, RpcError } from "../../rpc/status.ts";
+import { EBUSY, isErrno, type Kernel, MNT_DETACH, type Programs } from "../../sys/mod.ts";
+import { digestHex } from "../digest.ts";
+import type { LayerStore } from "../layer_store.ts";
+import type { ImageRecord, RootfsRequest } from "../types.ts";
+import { KeyedQueue } from "./keyed_queue.ts";
+import { LayerMounts } from "./layer_mounts.ts";
+import { chainId, mendingImage } from "./mending_image.ts";
+import { type DirectoryAttributes, layerView, MergedDirectories } from "./merged_directories.ts";
+import { mountOverlay } from "./overlay.ts";
+import type { StorageFacts } from "./probe.ts";
+import { prepareSharedFolder } from "./shared_folder.ts";
+import { WritableFolders } from "./writable_folders.ts";
+
+const ID = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/;
+const DEFAULT_ROOT_MODE = 0o755;
+
+/** The stack of an image's layers, ready to be overlaid. */
+interface Stack {
+  /** Topmost first. */
+  lowers: string[];
+  /** Undefined for an image without layers. */
+  root: DirectoryAttributes | undefined;
+}
+
+/** Root file systems of containers: an overlay over the layers at `<state>/rootfs/<id>`, the writable part below `<root>/containers/<id>`. */
+export class RootFilesystems {
+  readonly writable: WritableFolders;
+  #kernel: Kernel;
+  #logger: Logger;
+  #store: LayerStore;
+  #layers: LayerMounts;
+  #folder: string;
+  #empty: string;
+  #facts: () => StorageFacts;
+  #queue = new KeyedQueue();
+  #mounted = new Set<string>();
+  /** Image by container. */
+  #images = new Map<string, string>();
+  /** By chain ID: the attributes of the root, and whether a mending image belongs on top. Stays true as layers never change. */
+  #chains = new Map<string, { root: DirectoryAttributes; mended: boolean }>();
+
+  constructor(
+    options: {
+      kernel: Kernel;
+      programs: Programs;
+      logger: Logger;
+      store: LayerStore;
+      root: string;
+      state: string;
+      facts: () => StorageFacts;
+    },
+  ) {
+    this.#kernel = options.kernel;
+    this.#logger = options.logger;
+    this.#store = options.store;
+    this.#folder = `${options.state}/rootfs`;
+    this.#empty = `${options.state}/empty`;
+    this.#facts = options.facts;
+    this.#layers = new LayerMounts({ ...options, folder: `${options.state}/layers` });
+    this.writable = new WritableFolders({
+      kernel: options.kernel,
+      folder: `${options.root}/containers`,
+      trash: `${options.root}/trash`,
+      logger: options.logger,
+    });
+  }
+
+  async start(): Promise<void> {
+    this.#layers.start();
+    this.#kernel.mkdirs(this.#empty, 0o700);
+    for (const mountPoint of prepareSharedFolder(this.#kernel, this.#folder)) {
+      this.#mounted.add(mountPoint.slice(this.#folder.length + 1));
+    }
+    await this.writable.start();
+  }
+
+  mount(request: RootfsRequest): Promise<{ root: string; upper: string }> {
+    const { id, image } = request;
+    if (!ID.test(id)) throw new RpcError(Code.INVALID_ARGUMENT, `${JSON.stringify(id)} cannot name a root file system`);
+    const { problem } = this.#facts();
+    if (problem !== "") throw new RpcError(Code.FAILED_PRECONDITION, `no root file system can be made: ${problem}`);
+    return this.#queue.run(id, async () => {
+      const paths = { root: `${this.#folder}/${id}`, upper: `${this.#writablePaths(id).upper}` };
+      if (this.#mounted.has(id)) return paths;
+      this.#images.set(id, image.id);
+      try {
+        await this.#mount(id, image);
+        return paths;
+      } catch (error) {
+        await this.#takeDown(id);
+        throw error;
+      }
+    });
+  }
+
+  unmount(id: string): Promise<void> {
+    return this.#queue.run(id, () => this.#takeDown(id));
+  }
+
+  /** Containers whose root file systems, mounted or being mounted, are made of this image. */
+  usersOf(imageId: string): string[] {
+    return [...this.#images].filter(([, image]) => image === imageId).map(([id]) => id);
+  }
+
+  isLayerUsed(diffId: string): boolean {
+    return this.#layers.isUsed(digestHex(diffId));
+  }
+
+  /** Nobody needs the stack any more. */
+  forgetChain(diffIds: string[]): void {
+    const chain = chainId(diffIds);
+    if (this.#chains.delete(chain)) this.#kernel.unlinkIfExists(this.#mendingFile(chain));
+  }
+
+  /** After a restart: counts the layers of what is mounted again, and takes down what no container knows. */
+  async recover(known: { id: string; image: ImageRecord | undefined }[]): Promise<void> {
+    const ids = new Map(known.map(({ id, image }) => [id, image]));
+    for (const id of [...this.#mounted]) {
+      const image = ids.get(id);
+      if (!image) {
+        this.#logger.warn("a root file system of no container is taken down", { id });
+        await this.unmount(id);
+        continue;
+      }
+      this.#images.set(id, image.id);
+      for (const diffId of image.layers) this.#layers.count(digestHex(diffId), id);
+      this.#layers.count(mendingName(chainId(image.layers)), id);
+    }
+    for (const id of this.writable.ids()) if (!ids.has(id)) this.writable.discard(id);
+    await this.#layers.unmountUnused();
+  }
+
+  async #mount(id: string, image: ImageRecord): Promise<void> {
+    const { lowers, root } = await this.#stack(id, image);
+    const { upper, work } = this.writable.create(id);
+    this.#describe(upper, root);
+    const target = `${this.#folder}/${id}`;
+    this.#kernel.mkdirs(target, 0o700);
+    const facts = this.#facts();
+    const method = facts.overlay as Exclude<typeof facts.overlay, "none">;
+    mountOverlay(this.#kernel, method, { lowers, upper, work, target, volatile: facts.volatile });
+    this.#mounted.add(id);
+  }
+
+  async #stack(id: string, image: ImageRecord): Promise<Stack> {
+    // A layer that is there twice counts where it is on top: it hides its other self entirely.
+    const diffIds = [...new Set(image.layers.toReversed())];
+    if (diffIds.length === 0) return { lowers: [this.#empty], root: undefined };
+    const paths = await Promise.all(
+      diffIds.map((diffId) => this.#acquire(digestHex(diffId), this.#store.path(diffId), id)),
+    );
+    const chain = chainId(image.layers);
+    const { root, mended } = await this.#chain(chain, diffIds, paths);
+    const mending = mended ? [await this.#acquire(mendingName(chain), this.#mendingFile(chain), id)] : [];
+    return { lowers: [...mending, ...paths], root };
+  }
+
+  async #chain(
+    chain: string,
+    diffIds: string[],
+    paths: string[],
+  ): Promise<{ root: DirectoryAttributes; mended: boolean }> {
+    const known = this.#chains.get(chain);
+    if (known) return known;
+    const views = paths.map((path, index) => layerView(path, this.#store.get(diffIds[index])!));
+    const directories = new MergedDirectories(this.#kernel, views);
+    const mending = await mendingImage(directories, chain);
+    const result = { root: await directories.attributes(""), mended: mending !== undefined };
+    if (mending) this.#kernel.replaceFile(this.#mendingFile(chain), mending);
+    this.#chains.set(chain, result);
+    return result;
+  }
+
+  #acquire(name: string, file: string, id: string): Promise<string> {
+    const { layers } = this.#facts();
+    return this.#layers.acquire(name, file, layers as Exclude<typeof layers, "none">, id);
+  }
+
+  /** overlayfs takes the root's attributes from the upper folder, which nobody described. */
+  #describe(upper: string, attributes: DirectoryAttributes | undefined): void {
+    if (!attributes) return this.#kernel.chmod(upper, DEFAULT_ROOT_MODE);
+    const { stat, xattrs } = attributes;
+    this.#kernel.chown(upper, stat.uid, stat.gid);
+    this.#kernel.chmod(upper, stat.mode & 0o7777);
+    for (const { name, value } of xattrs) this.#kernel.setxattr(upper, name, value);
+  }
+
+  async #takeDown(id: string): Promise<void> {
+    if (!ID.test(id)) return;
+    const target = `${this.#folder}/${id}`;
+    if (this.#mounted.has(id)) {
+      try {
+        await this.#kernel.umount(target, 0);
+      } catch (error) {
+        if (!isErrno(error, EBUSY)) throw error;
+        this.#logger.warn("a root file system is still in use; it is unmounted lazily", { id });
+        await this.#kernel.umount(target, MNT_DETACH);
+      }
+      this.#mounted.delete(id);
+    }
+    if (this.#kernel.exists(target)) this.#kernel.rmdir(target);
+    this.writable.discard(id);
+    await this.#layers.release(id);
+    this.#images.delete(id);
+  }
+
+  #writablePaths(id: string): { upper: string } {
+    return this.writable.paths(id);
+  }
+
+  #mendingFile(chain: string): string {
+    return `${this.#store.folder}/${mendingName(chain)}.erofs`;
+  }
+}
+
+function mendingName(chain: string): string {
+  return chain === "" ? "chain" : `chain-${digestHex(chain)}`;
+}

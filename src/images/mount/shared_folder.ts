@@ -1,0 +1,13 @@
+import { type Kernel, mountsBelow, MS_BIND, MS_SHARED } from "../../sys/mod.ts";
+
+/**
+ * Makes a folder a shared mount of its own, so that what is unmounted in it also goes from the mount namespaces that got a
+ * copy. Returns the mount points that are in it already, from a life before.
+ */
+export function prepareSharedFolder(kernel: Kernel, folder: string): string[] {
+  kernel.mkdirs(folder, 0o700);
+  const mounts = mountsBelow(folder, kernel);
+  if (!mounts.some(({ mountPoint }) => mountPoint === folder)) kernel.mount(folder, folder, null, MS_BIND);
+  kernel.mount("none", folder, null, MS_SHARED);
+  return mounts.map(({ mountPoint }) => mountPoint).filter((mountPoint) => mountPoint !== folder);
+}

@@ -1,0 +1,160 @@
+import { createHash } from "node:crypto";
+import type { ParseEvent, ParseTask } from "./child_events.ts";
+import { parseManifest } from "./documents.ts";
+import {
+  DOCUMENT_STREAM,
+  type Frame,
+  FrameKind,
+  FrameReader,
+  MAX_SLOTS,
+  type StreamStart,
+  TruncatedFrames,
+} from "./frames.ts";
+import { parseImageConfig } from "./image_config.ts";
+import { FileOutput } from "./layer/file_output.ts";
+import { LayerWriter } from "./layer/layer_writer.ts";
+import { selectPlatform } from "./platform.ts";
+import { enterSandbox } from "./sandbox.ts";
+import { partName } from "./staging.ts";
+
+/**
+ * `skiff __parse`: reads manifests, configs and layers from its standard input and writes layer images. It opens its
+ * files, gives up every permission, and only then reads: nothing that it parses can make it do more than write these files
+ * and speak to the daemon.
+ */
+export async function main([argument]: string[]): Promise<number> {
+  const task = JSON.parse(argument) as ParseTask;
+  const files = Array.from(
+    { length: MAX_SLOTS },
+    (_, stream) =>
+      Deno.openSync(`${task.staging}/${partName(stream)}`, { read: true, write: true, createNew: true, mode: 0o600 }),
+  );
+  enterSandbox();
+  return await new Parser(task, files).run();
+}
+
+class Parser {
+  #task: ParseTask;
+  #files: Deno.FsFile[];
+  #layers = new Map<number, LayerWriter>();
+  /** The layer whose frame is being worked on. */
+  #current: number | undefined;
+  #document: { start: Extract<StreamStart, { mediaType: string }>; parts: Uint8Array[]; length: number } | undefined;
+
+  constructor(task: ParseTask, files: Deno.FsFile[]) {
+    this.#task = task;
+    this.#files = files;
+  }
+
+  async run(): Promise<number> {
+    const frames = new FrameReader((into) => Deno.stdin.readSync(into));
+    try {
+      for (let frame = frames.next(); frame !== null; frame = frames.next()) await this.#take(frame);
+      // The fetcher, which ended too early then, says why.
+      return this.#layers.size > 0 || this.#document ? 1 : 0;
+    } catch (error) {
+      if (error instanceof TruncatedFrames) return 1;
+      report({ event: "error", message: describe(error), stream: this.#current });
+      return 1;
+    }
+  }
+
+  async #take({ kind, stream, payload }: Frame): Promise<void> {
+    this.#current = undefined;
+    if (kind === FrameKind.START) this.#start(stream, JSON.parse(new TextDecoder().decode(payload)));
+    else if (kind === FrameKind.ABORT) throw new Error("the download was given up");
+    else if (stream === DOCUMENT_STREAM) this.#documentFrame(kind, payload);
+    else await this.#layerFrame(kind, stream, payload);
+  }
+
+  #start(stream: number, start: StreamStart): void {
+    if (start.role !== "layer") {
+      this.#document = { start, parts: [], length: 0 };
+      return;
+    }
+    if (this.#layers.has(stream)) throw new Error(`stream ${stream} is started twice`);
+    const { entries, inflatedBytes } = this.#task.limits;
+    this.#layers.set(stream, new LayerWriter(new FileOutput(this.#files[stream]), { entries, inflatedBytes }));
+  }
+
+  async #layerFrame(kind: FrameKind, stream: number, payload: Uint8Array): Promise<void> {
+    const layer = this.#layers.get(stream);
+    if (!layer) throw new Error(`stream ${stream} was not started`);
+    this.#current = stream;
+    try {
+      if (kind === FrameKind.DATA) return await layer.write(payload);
+      const written = await layer.end();
+      this.#layers.delete(stream);
+      const file = this.#files[stream];
+      file.truncateSync(written.length);
+      // The daemon syncs again once this process is gone; most of the waiting is done here, beside the next layer.
+      await file.syncData();
+      report({ event: "layer", stream, ...written });
+    } catch (error) {
+      layer.close();
+      throw error;
+    }
+  }
+
+  #documentFrame(kind: FrameKind, payload: Uint8Array): void {
+    const document = this.#document;
+    if (!document) throw new Error("a document was not started");
+    if (kind === FrameKind.DATA) {
+      document.length += payload.length;
+      const limit = this.#task.limits.documentBytes;
+      if (document.length > limit) {
+        throw new Error(`the ${document.start.role} is over ${limit} bytes (images.limits.manifestBytes)`);
+      }
+      document.parts.push(payload.slice());
+      return;
+    }
+    this.#document = undefined;
+    const bytes = concat(document.parts, document.length);
+    const digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+    if (document.start.role === "config") this.#config(bytes, digest);
+    else this.#manifest(bytes, digest, document.start.mediaType);
+  }
+
+  #manifest(bytes: Uint8Array, digest: string, contentType: string): void {
+    const document = within(`manifest ${digest}`, () => parseManifest(bytes, contentType, this.#task.limits.layers));
+    if (document.kind === "manifest") {
+      report({ event: "manifest", digest, size: bytes.length, config: document.config, layers: document.layers });
+      return;
+    }
+    const chosen = selectPlatform(document.manifests, this.#task.platform) ?? null;
+    report({ event: "index", digest, manifests: document.manifests, chosen });
+  }
+
+  #config(bytes: Uint8Array, digest: string): void {
+    const config = within(`config ${digest}`, () => parseImageConfig(bytes, this.#task.limits.layers));
+    report({ event: "config", digest, config, text: new TextDecoder().decode(bytes) });
+  }
+}
+
+function within<T>(what: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch (cause) {
+    throw new Error(`cannot use the ${what}`, { cause });
+  }
+}
+
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause === undefined ? error.message : `${error.message}: ${describe(error.cause)}`;
+}
+
+function concat(parts: Uint8Array[], length: number): Uint8Array {
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+function report(event: ParseEvent): void {
+  const bytes = new TextEncoder().encode(JSON.stringify(event) + "\n");
+  for (let done = 0; done < bytes.length;) done += Deno.stdout.writeSync(bytes.subarray(done));
+}

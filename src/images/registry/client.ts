@@ -1,0 +1,102 @@
+import type { Endpoint } from "../child_events.ts";
+import { Authorizer } from "./authorizer.ts";
+import { RegistryFailure } from "./failure.ts";
+import { httpFailure, isTooLongToWait, shownUrl, USER_AGENT } from "./http.ts";
+
+const MAX_REDIRECTS = 10;
+const MAX_LOGINS = 2;
+const ATTEMPTS = 5;
+const FIRST_DELAY = 200;
+const MAX_DELAY = 5_000;
+
+/** One registry, or mirror, and one repository in it. */
+export class RegistryClient {
+  readonly endpoint: Endpoint;
+  #base: URL;
+  #repository: string;
+  #authorizer: Authorizer;
+  #query: string;
+
+  constructor(endpoint: Endpoint, repository: string) {
+    this.endpoint = endpoint;
+    this.#base = new URL(endpoint.url);
+    this.#repository = repository;
+    this.#authorizer = new Authorizer(this.#base, repository, endpoint.auth);
+    // What a mirror of several registries tells them apart by.
+    this.#query = endpoint.mirrorOf === undefined ? "" : `?ns=${encodeURIComponent(endpoint.mirrorOf)}`;
+  }
+
+  /**
+   * GET below /v2/<repository>/, once: logs in when asked to, and follows redirects, on which the Authorization header
+   * stays at the registry's own origin.
+   */
+  async get(
+    path: string,
+    headers: Record<string, string>,
+    signal: AbortSignal,
+  ): Promise<{ response: Response; url: URL }> {
+    let url = new URL(
+      `${this.#base.origin}${this.#base.pathname.replace(/\/$/, "")}/v2/${this.#repository}/${path}${this.#query}`,
+    );
+    let logins = 0;
+    for (let redirects = 0; redirects <= MAX_REDIRECTS;) {
+      const response = await this.#once(url, headers, signal);
+      const location = response.headers.get("location");
+      if (response.status === 401 && url.origin === this.#base.origin && logins++ < MAX_LOGINS) {
+        const failure = await httpFailure("GET", url, response);
+        if (await this.#authorizer.answer(response.headers.get("www-authenticate") ?? "", signal)) continue;
+        throw failure;
+      }
+      if ([301, 302, 303, 307, 308].includes(response.status) && location !== null) {
+        await response.body?.cancel();
+        url = redirectTarget(location, url);
+        redirects++;
+        continue;
+      }
+      if (response.ok) return { response, url };
+      throw await httpFailure("GET", url, response);
+    }
+    throw new RegistryFailure(`GET ${shownUrl(url)}: more than ${MAX_REDIRECTS} redirects`, { retriable: false });
+  }
+
+  async #once(url: URL, headers: Record<string, string>, signal: AbortSignal): Promise<Response> {
+    // A body that is compressed once more for the way would not have the digest that its descriptor promises.
+    const all: Record<string, string> = { "user-agent": USER_AGENT, "accept-encoding": "identity", ...headers };
+    const authorization = this.#authorizer.header;
+    if (authorization !== undefined && url.origin === this.#base.origin) all.authorization = authorization;
+    try {
+      return await fetch(url, { headers: all, redirect: "manual", signal });
+    } catch (cause) {
+      throw new RegistryFailure(`GET ${shownUrl(url)}: no answer`, { cause: signal.aborted ? signal.reason : cause });
+    }
+  }
+}
+
+function redirectTarget(location: string, from: URL): URL {
+  const url = URL.parse(location, from);
+  if (url && (url.protocol === "https:" || url.protocol === "http:")) return url;
+  throw new RegistryFailure(
+    `${shownUrl(from)} redirects to ${JSON.stringify(location.slice(0, 200))}, which is no web address`,
+    { retriable: false },
+  );
+}
+
+/** Tries again, with growing pauses, what may succeed the next time. */
+export async function withRetries<T>(attempt: () => Promise<T>, attempts = ATTEMPTS): Promise<T> {
+  for (let failures = 1;; failures++) {
+    try {
+      return await attempt();
+    } catch (error) {
+      await pauseAfter(error, failures, attempts);
+    }
+  }
+}
+
+/** Waits before another attempt. @throws the error itself when there is no point in one. */
+export async function pauseAfter(error: unknown, failures: number, attempts = ATTEMPTS): Promise<void> {
+  if (!(error instanceof RegistryFailure) || !error.retriable || failures >= attempts) throw error;
+  const backOff = Math.min(MAX_DELAY, FIRST_DELAY * 2 ** (failures - 1)) * (0.75 + Math.random() / 2);
+  const delay = Math.max(backOff, error.retryAfter ?? 0);
+  if (isTooLongToWait(delay)) throw error;
+  await new Promise((resolve) => setTimeout(resolve, delay));
+}

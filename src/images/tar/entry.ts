@@ -1,0 +1,49 @@
+/** Names, link targets and xattr names are byte strings: one character per byte (latin1), since a tar promises no encoding. */
+export type ByteString = string;
+
+export type EntryKind = "file" | "directory" | "symlink" | "hardlink" | "char" | "block" | "fifo";
+
+/** One member of a tar, with everything that its extension headers said. */
+export interface TarEntry {
+  kind: EntryKind;
+  path: ByteString;
+  /** Target of a symlink, or path of a hard link's other name. */
+  link: ByteString;
+  /** The low 12 bits. */
+  mode: number;
+  uid: number;
+  gid: number;
+  mtimeSeconds: number;
+  mtimeNanoseconds: number;
+  /** Bytes of the body in the tar; for a sparse file fewer than it has when read. */
+  size: number;
+  /** Where the body starts, counted from the start of the tar; a multiple of 512. */
+  dataOffset: number;
+  major: number;
+  minor: number;
+  xattrs: Xattr[];
+  sparse?: SparseMap;
+}
+
+export interface Xattr {
+  name: ByteString;
+  value: Uint8Array;
+}
+
+/** A file with holes: `segments` holds offset and length by turns, in rising order; their bytes follow each other in the body. */
+export interface SparseMap {
+  realSize: number;
+  segments: number[];
+}
+
+export function byteString(bytes: Uint8Array): ByteString {
+  let text = "";
+  for (let i = 0; i < bytes.length; i++) text += String.fromCharCode(bytes[i]);
+  return text;
+}
+
+/** A byte string as people can read it: UTF-8 where it is, escapes where it is not. */
+export function printable(name: ByteString): string {
+  const bytes = Uint8Array.from(name, (character) => character.charCodeAt(0));
+  return JSON.stringify(new TextDecoder().decode(bytes).slice(0, 300));
+}

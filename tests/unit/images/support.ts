@@ -1,0 +1,187 @@
+import { createHash } from "node:crypto";
+import { gzipSync } from "node:zlib";
+import type { Config } from "../../../src/config/types.ts";
+import { ImageService } from "../../../src/images/mod.ts";
+import type { ImageRecord, ImageTable, LayerRecord } from "../../../src/images/types.ts";
+import type { Logger } from "../../../src/observe/types.ts";
+import { kernel, MNT_DETACH, mountsBelow, programs } from "../../../src/sys/mod.ts";
+import { OCI_CONFIG, OCI_INDEX, OCI_MANIFEST } from "../../../src/images/media_types.ts";
+
+export class MemoryTable implements ImageTable {
+  readonly imageRows = new Map<string, ImageRecord>();
+  readonly layerRows = new Map<string, LayerRecord>();
+
+  images(): ImageRecord[] {
+    return [...this.imageRows.values()];
+  }
+  layers(): LayerRecord[] {
+    return [...this.layerRows.values()];
+  }
+  async putImage(image: ImageRecord): Promise<void> {
+    this.imageRows.set(image.id, image);
+  }
+  async deleteImage(id: string): Promise<void> {
+    this.imageRows.delete(id);
+  }
+  async putLayer(layer: LayerRecord): Promise<void> {
+    this.layerRows.set(layer.diffId, layer);
+  }
+  async deleteLayer(diffId: string): Promise<void> {
+    this.layerRows.delete(diffId);
+  }
+}
+
+/** Remembers what was logged. */
+export class MemoryLogger implements Logger {
+  readonly lines: { level: string; message: string; fields?: Record<string, unknown> }[] = [];
+  debug(message: string, fields?: Record<string, unknown>): void {
+    this.lines.push({ level: "debug", message, fields });
+  }
+  info(message: string, fields?: Record<string, unknown>): void {
+    this.lines.push({ level: "info", message, fields });
+  }
+  warn(message: string, fields?: Record<string, unknown>): void {
+    this.lines.push({ level: "warn", message, fields });
+  }
+  error(message: string, fields?: Record<string, unknown>): void {
+    this.lines.push({ level: "error", message, fields });
+  }
+  with(): Logger {
+    return this;
+  }
+}
+
+export interface TestStore extends AsyncDisposable {
+  folder: string;
+  config: Pick<Config, "root" | "state" | "images">;
+  table: MemoryTable;
+  logger: MemoryLogger;
+  service: ImageService;
+  /** A second life on the same folders and table. */
+  restart(): Promise<ImageService>;
+}
+
+export function imagesConfig(changes: Partial<Config["images"]> = {}): Config["images"] {
+  return {
+    registries: {},
+    pinned: [],
+    platform: "linux/amd64",
+    limits: { layers: 128, entriesPerLayer: 100_000, inflatedBytesPerLayer: 1 << 30, manifestBytes: 4 << 20 },
+    stallTimeoutSeconds: 5,
+    ...changes,
+  };
+}
+
+/** A started service with folders of its own; disposing unmounts and removes all of it. */
+export async function openStore(images: Partial<Config["images"]> = {}): Promise<TestStore> {
+  const folder = await Deno.makeTempDir({ prefix: "skiff-images-" });
+  const config = { root: `${folder}/root`, state: `${folder}/state`, images: imagesConfig(images) };
+  const table = new MemoryTable();
+  const logger = new MemoryLogger();
+  const open = async () => {
+    const service = new ImageService({ config, kernel, programs, table, logger });
+    await service.start();
+    return service;
+  };
+  const store: TestStore = {
+    folder,
+    config,
+    table,
+    logger,
+    service: await open(),
+    restart: async () => {
+      await store.service[Symbol.asyncDispose]();
+      return store.service = await open();
+    },
+    [Symbol.asyncDispose]: async () => {
+      await store.service[Symbol.asyncDispose]();
+      for (const { mountPoint } of mountsBelow(folder, kernel).reverse()) await kernel.umount(mountPoint, MNT_DETACH);
+      await kernel.removeTree(folder);
+    },
+  };
+  return store;
+}
+
+export function sha256(bytes: Uint8Array): string {
+  return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+}
+
+export interface Blob {
+  bytes: Uint8Array;
+  digest: string;
+}
+
+export interface TestImage {
+  /** Everything by digest: manifest, config, layers. */
+  blobs: Map<string, Uint8Array>;
+  manifest: Blob;
+  config: Blob;
+  diffIds: string[];
+  layers: Blob[];
+}
+
+export interface ImageOptions {
+  config?: Record<string, unknown>;
+  /** Default: gzip. */
+  compress?: (tar: Uint8Array) => Uint8Array;
+  mediaType?: string;
+}
+
+/** An OCI image of these tars. */
+export function buildImage(tars: Uint8Array[], options: ImageOptions = {}): TestImage {
+  const compress = options.compress ?? ((tar) => new Uint8Array(gzipSync(tar)));
+  const layers = tars.map((tar) => blob(compress(tar)));
+  const diffIds = tars.map(sha256);
+  const config = json({
+    os: "linux",
+    architecture: "amd64",
+    config: { Cmd: ["/bin/sh"], ...options.config },
+    rootfs: { type: "layers", diff_ids: diffIds },
+  });
+  const mediaType = options.mediaType ?? "application/vnd.oci.image.layer.v1.tar+gzip";
+  const manifest = json({
+    schemaVersion: 2,
+    mediaType: OCI_MANIFEST,
+    config: { mediaType: OCI_CONFIG, digest: config.digest, size: config.bytes.length },
+    layers: layers.map(({ digest, bytes }) => ({ mediaType, digest, size: bytes.length })),
+  });
+  const blobs = new Map([manifest, config, ...layers].map(({ digest, bytes }) => [digest, bytes]));
+  return { blobs, manifest, config, diffIds, layers };
+}
+
+export function json(value: unknown): Blob {
+  return blob(new TextEncoder().encode(JSON.stringify(value)));
+}
+
+function blob(bytes: Uint8Array): Blob {
+  return { bytes, digest: sha256(bytes) };
+}
+
+/** An index over images, each with its platform. */
+export function buildIndex(entries: { manifest: Blob; platform?: Record<string, string>; name?: string }[]): Blob {
+  return json({
+    schemaVersion: 2,
+    mediaType: OCI_INDEX,
+    manifests: entries.map(({ manifest, platform, name }) => ({
+      mediaType: OCI_MANIFEST,
+      digest: manifest.digest,
+      size: manifest.bytes.length,
+      platform,
+      annotations: name === undefined ? undefined : { "org.opencontainers.image.ref.name": name },
+    })),
+  });
+}
+
+/** Writes an OCI image layout. */
+export async function writeLayout(
+  folder: string,
+  images: { image: TestImage; name?: string; platform?: Record<string, string> }[],
+): Promise<void> {
+  await Deno.mkdir(`${folder}/blobs/sha256`, { recursive: true });
+  await Deno.writeTextFile(`${folder}/oci-layout`, '{"imageLayoutVersion":"1.0.0"}');
+  const index = buildIndex(images.map(({ image, name, platform }) => ({ manifest: image.manifest, name, platform })));
+  await Deno.writeFile(`${folder}/index.json`, index.bytes);
+  for (const { image } of images) {
+    for (const [digest, bytes] of image.blobs) await Deno.writeFile(`${folder}/blobs/sha256/${digest.slice(7)}`, bytes);
+  }
+}
