@@ -11,6 +11,7 @@ import { createMetrics, type Logger, noMetrics, serveMetrics } from "./observe/m
 import { Pods, Store } from "./pods/mod.ts";
 import { Server } from "./rpc/mod.ts";
 import { CgroupUsageReader } from "./stats/mod.ts";
+import { StreamingServer } from "./streaming/mod.ts";
 import { bootId, kernel, lockFile, programs, watchDirectory } from "./sys/mod.ts";
 
 export interface DaemonOptions {
@@ -93,6 +94,8 @@ export async function startDaemon(
   const metrics = config.metricsListen === ""
     ? noMetrics
     : await startMetrics(config.metricsListen, pods, stack, logger);
+  const streaming = new StreamingServer({ kernel, logger: logger.with({ part: "streaming" }) });
+  stack.use(streaming);
   const server = new Server({
     services: [
       {
@@ -104,6 +107,7 @@ export async function startDaemon(
           images,
           network,
           runtime,
+          streaming,
           handlers,
           node,
           facts: () => ({ node, boot, storage: images.facts() }),

@@ -2,6 +2,7 @@ import type { LinuxContainerResources } from "../../proto/gen/runtime/v1/api.ts"
 import { Code, RpcError } from "../rpc/status.ts";
 import type { Kernel } from "../sys/kernel.ts";
 import type { Programs, RunResult } from "../sys/mod.ts";
+import { type ExecProcess, type ExecStdio, startExec } from "./exec_stream.ts";
 import { ExecSync } from "./exec_sync.ts";
 import { RUNTIME_ENV } from "./runtime_env.ts";
 import { lastWords } from "./runtime_words.ts";
@@ -89,6 +90,11 @@ export class CommandLineRuntime implements OciRuntime {
       this.#hasExecFolder = true;
     }
     return await new ExecSync(this.#kernel, this.#programs, this.#execFolder, handler, id).run(process, timeout, limit);
+  }
+
+  exec(handler: RuntimeHandler, id: string, command: Spec["process"], stdio: ExecStdio): ExecProcess {
+    const means = { kernel: this.#kernel, programs: this.#programs, folder: this.#execFolder };
+    return startExec(means, handler, id, command, stdio);
   }
 
   version(path: string): Promise<string> {

@@ -1,6 +1,7 @@
 import type { ImageDefaults } from "../images/types.ts";
 import type { Config } from "../config/types.ts";
 import type { Kernel } from "../sys/kernel.ts";
+import type { ExecProcess, ExecStdio } from "./exec_stream.ts";
 import type { Spec } from "./spec.ts";
 import type { ContainerConfig, LinuxContainerResources, PodSandboxConfig } from "../../proto/gen/runtime/v1/api.ts";
 
@@ -146,6 +147,8 @@ export interface OciRuntime {
     timeout: number,
     limit: number,
   ): Promise<ExecResult>;
+  /** Starts a command whose input and output are the caller's. Throws when the runtime itself cannot be started. */
+  exec(handler: RuntimeHandler, id: string, command: Spec["process"], stdio: ExecStdio): ExecProcess;
   /** `--version` line, asked once per path. */
   version(path: string): Promise<string>;
 }

@@ -6,6 +6,7 @@ import type {
 import type { ExecResult } from "../oci/mod.ts";
 import type { UsageReader } from "../stats/mod.ts";
 import { Code, RpcError } from "../rpc/status.ts";
+import type { AttachTarget, ExecTarget, PortForwardTarget } from "../streaming/mod.ts";
 import { Catalog, type Container, type Sandbox } from "./catalog.ts";
 import { createContainer } from "./container_create.ts";
 import { removeContainer } from "./container_remove.ts";
@@ -14,7 +15,7 @@ import { stopContainer } from "./container_stop.ts";
 import { updateContainerResources } from "./container_update.ts";
 import type { Context } from "./context.ts";
 import { type EventKind, Events, type PodEvent } from "./events.ts";
-import { execSync } from "./exec.ts";
+import { attachTarget, execSync, execTarget, portForwardTarget } from "./exec.ts";
 import { noteExit, noteLost } from "./exit.ts";
 import { type JobReport, Jobs } from "./jobs.ts";
 import { mend, recover } from "./recover.ts";
@@ -100,6 +101,16 @@ export class Pods implements AsyncDisposable {
   execSync(id: string, command: string[], timeout: number): Promise<ExecResult> {
     return execSync(this.#context, id, command, timeout);
   }
+  /** For the streaming server, which asks when the client connects. RpcError NOT_FOUND, FAILED_PRECONDITION. */
+  execTarget(id: string, command: string[], tty: boolean): ExecTarget {
+    return execTarget(this.#context, id, command, tty);
+  }
+  attachTarget(id: string): AttachTarget {
+    return attachTarget(this.#context, id);
+  }
+  portForwardTarget(id: string): PortForwardTarget {
+    return portForwardTarget(this.#context, id);
+  }
   /** After the kubelet has moved the log file away. */
   async reopenLog(id: string): Promise<void> {
     const container = this.catalog.container(id);
@@ -130,6 +141,10 @@ export class Pods implements AsyncDisposable {
         at: BigInt(record.finishedAt || record.startedAt || record.createdAt),
       };
     }
+  }
+  /** Lists work of other parts among the jobs; `enter` names the step that begins. */
+  track<T>(kind: string, subject: string, body: (enter: (step: string) => void) => Promise<T>): Promise<T> {
+    return this.#context.jobs.track(kind, subject, (job) => body((step) => job.enter(step)));
   }
   jobs(): JobReport[] {
     return this.#context.jobs.list();

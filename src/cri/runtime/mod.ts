@@ -1,15 +1,18 @@
 /** The RuntimeService: one file per call. What is not here yet answers UNIMPLEMENTED by its name. */
 import type { RuntimeServiceDefinition } from "../../../proto/gen/runtime/v1/api.ts";
 import type { Handlers } from "../../rpc/mod.ts";
+import { attach } from "./attach.ts";
 import { containerStats } from "./container_stats.ts";
 import { containerStatus } from "./container_status.ts";
 import { createContainer } from "./create_container.ts";
 import type { RuntimeDependencies } from "./dependencies.ts";
+import { exec } from "./exec.ts";
 import { execSync } from "./exec_sync.ts";
 import { listContainerStats } from "./list_container_stats.ts";
 import { listContainers } from "./list_containers.ts";
 import { listPodSandbox } from "./list_pod_sandbox.ts";
 import { podSandboxStatus } from "./pod_sandbox_status.ts";
+import { portForward } from "./port_forward.ts";
 import { removeContainer } from "./remove_container.ts";
 import { removePodSandbox } from "./remove_pod_sandbox.ts";
 import { reopenContainerLog } from "./reopen_container_log.ts";
@@ -53,6 +56,9 @@ export function runtimeService(dependencies: RuntimeDependencies): Handlers<Runt
     updateContainerResources: updateContainerResources(dependencies),
     reopenContainerLog: reopenContainerLog(dependencies),
     execSync: execSync(dependencies),
+    exec: exec(dependencies),
+    attach: attach(dependencies),
+    portForward: portForward(dependencies),
     containerStats: containerStats(dependencies),
     listContainerStats: listContainerStats(dependencies),
     updatePodSandboxResources: updatePodSandboxResources(dependencies),

@@ -1,0 +1,36 @@
+/** The dictionary that SPDY/3 header blocks are compressed with (SPDY protocol draft 3.1, section 2.6.10.1): counted words, then plain text. */
+const WORDS = "options head post put delete trace accept accept-charset accept-encoding accept-language " +
+  "accept-ranges age allow authorization cache-control connection content-base content-encoding " +
+  "content-language content-length content-location content-md5 content-range content-type date etag " +
+  "expect expires from host if-match if-modified-since if-none-match if-range if-unmodified-since " +
+  "last-modified location max-forwards pragma proxy-authenticate proxy-authorization range referer " +
+  "retry-after server te trailer transfer-encoding upgrade user-agent vary via warning " +
+  "www-authenticate method get status 200~OK version HTTP/1.1 url public set-cookie keep-alive origin";
+const TEXT = "100101201202205206300302303304305306307402405406407408409410411412413414415416417502504505203 Non-Au" +
+  "thoritative Information204 No Content301 Moved Permanently400 Bad Request401 Unauthorized403 Forbidd" +
+  "en404 Not Found500 Internal Server Error501 Not Implemented503 Service UnavailableJan Feb Mar Apr Ma" +
+  "y Jun Jul Aug Sept Oct Nov Dec 00:00:00 Mon, Tue, Wed, Thu, Fri, Sat, Sun, GMTchunked,text/html,imag" +
+  "e/png,image/jpg,image/gif,application/xml,application/xhtml+xml,text/plain,text/javascript,publicpri" +
+  "vatemax-age=gzip,deflate,sdchcharset=utf-8charset=iso-8859-1,utf-,*,enq=0.";
+
+const encoder = new TextEncoder();
+
+/** Each word after its length in four bytes; `~` stands for a space inside a word. */
+function counted(words: string): Uint8Array {
+  const parts = words.split(" ").map((word) => encoder.encode(word.replaceAll("~", " ")));
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + 4 + part.length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    new DataView(bytes.buffer).setUint32(offset, part.length);
+    bytes.set(part, offset + 4);
+    offset += 4 + part.length;
+  }
+  return bytes;
+}
+
+const words = counted(WORDS);
+const text = encoder.encode(TEXT);
+
+export const DICTIONARY = new Uint8Array(words.length + text.length);
+DICTIONARY.set(words);
+DICTIONARY.set(text, words.length);
