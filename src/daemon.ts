@@ -115,7 +115,12 @@ export async function startDaemon(
       },
       {
         definition: ImageServiceDefinition,
-        handlers: imageService({ images, config, inUse: (id) => pods.usersOf(id) }),
+        handlers: imageService({
+          images,
+          config,
+          inUse: (id) => pods.usersOf(id),
+          track: (kind, subject, body) => pods.track(kind, subject, body),
+        }),
       },
       {
         definition: AdminServiceDefinition,

@@ -5,7 +5,7 @@ import type { AdminDependencies } from "./dependencies.ts";
 import { reports } from "./report_queue.ts";
 
 export const importImage =
-  ({ images }: AdminDependencies) =>
+  ({ images, pods }: AdminDependencies) =>
   (request: ImportImageRequest, context: CallContext): AsyncIterable<ImportImageResponse> => {
     if (!request.path.startsWith("/") || request.path.includes("\0")) {
       throw new RpcError(
@@ -15,10 +15,18 @@ export const importImage =
     }
     return reports<ImportImageResponse, ImportImageResponse["images"]>(
       async (report) => {
-        const imported = await images.importLayout(request.path, request.name || undefined, {
-          signal: context.signal,
-          onStep: (step) => report({ step, images: [] }),
-        });
+        const imported = await pods.track(
+          "import-image",
+          request.path,
+          (enter) =>
+            images.importLayout(request.path, request.name || undefined, {
+              signal: context.signal,
+              onStep: (step) => {
+                enter(step);
+                report({ step, images: [] });
+              },
+            }),
+        );
         return imported.map((image) => ({ id: image.id, names: image.repoTags, size: BigInt(image.size) }));
       },
       (images) => ({ step: "done", images }),

@@ -6,17 +6,19 @@ import type { AdminDependencies } from "./dependencies.ts";
 import { reports } from "./report_queue.ts";
 
 export const pullImageProgress =
-  ({ images }: AdminDependencies) =>
+  ({ images, pods }: AdminDependencies) =>
   (request: PullImageProgressRequest, context: CallContext): AsyncIterable<PullImageProgressResponse> => {
     if (request.image === "") throw new RpcError(Code.INVALID_ARGUMENT, "image: must not be empty");
     const auth = request.username ? { username: request.username, password: request.password } : undefined;
     let last: PullProgress = { phase: "resolving", bytesDone: 0, bytesTotal: 0, layersDone: 0, layersTotal: 0 };
     return reports(
       (report: (item: PullImageProgressResponse) => void) =>
-        images.pull(request.image, auth, {
-          signal: context.signal,
-          onProgress: (progress) => report(shape(last = progress, "")),
-        }),
+        pods.track("pull-image", request.image, (onStep) =>
+          images.pull(request.image, auth, {
+            signal: context.signal,
+            onStep,
+            onProgress: (progress) => report(shape(last = progress, "")),
+          })),
       (image) => shape({ ...last, phase: "done" }, image.id),
     );
   };

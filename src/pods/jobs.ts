@@ -81,6 +81,16 @@ export class Job {
     }
   }
 
+  /** For work that only says where it is: ends the step before and begins this one. */
+  enter(name: string): void {
+    this.#endStep();
+    this.report.steps.push({ name, startedAt: Date.now(), waitingFor: "" });
+  }
+  #endStep(): void {
+    const last = this.report.steps.at(-1);
+    if (last && last.duration === undefined) last.duration = Date.now() - last.startedAt;
+  }
+
   /** Says what the running step waits for: it is in `skiff jobs` and in the error when the deadline passes. */
   waitingFor(what: string): void {
     const step = this.report.steps.at(-1);
@@ -92,6 +102,11 @@ export class Job {
     this.#checkAborted();
     if (!this.#undoers[kind]) throw new Error(`no undo of kind ${kind}`);
     this.#made.push({ seq: this.#store.addJournal(this.id, kind, args), kind, args });
+  }
+
+  end(state: "done" | "failed", error = ""): void {
+    this.#endStep();
+    Object.assign(this.report, { state, error, endedAt: Date.now() });
   }
 
   abort(reason: RpcError): void {
@@ -136,6 +151,7 @@ export class Job {
 /** Runs jobs: joins equal ones, replaces a running one by a newer wish, keeps the last ones for people to look at. */
 export class Jobs {
   readonly #running = new Map<string, { job: Job; hash: string; result: Promise<unknown> }>();
+  readonly #tracked = new Set<Job>();
   readonly #ended: JobReport[] = [];
   readonly #store: Store;
   readonly #undoers: Record<string, Undoer>;
@@ -189,8 +205,7 @@ export class Jobs {
       clearTimeout(timer);
       report.endedAt = Date.now();
       this.#running.delete(request.key);
-      this.#ended.push(report);
-      if (this.#ended.length > this.#keep) this.#ended.splice(0, this.#ended.length - this.#keep);
+      this.#keepReport(report);
     }
   }
 
@@ -214,13 +229,39 @@ export class Jobs {
     return new RpcError(code, report.error);
   }
 
+  /**
+   * Work that has its own way of joining, cancelling and cleaning up (a pull): it is only listed. Its error is passed on
+   * as it is: the kubelet reads the first word of a pull's.
+   */
+  async track<T>(kind: string, subject: string, body: (job: Job) => Promise<T>): Promise<T> {
+    const job = new Job({ kind, subject, key: "", hash: "", deadline: 0 }, this.#store, this.#undoers);
+    this.#tracked.add(job);
+    try {
+      const result = await body(job);
+      job.end("done");
+      return result;
+    } catch (error) {
+      job.end("failed", messageOf(error));
+      throw error;
+    } finally {
+      this.#tracked.delete(job);
+      this.#keepReport(job.report);
+    }
+  }
+
+  #keepReport(report: JobReport): void {
+    this.#ended.push(report);
+    if (this.#ended.length > this.#keep) this.#ended.splice(0, this.#ended.length - this.#keep);
+  }
+
   /** Newest first. */
   list(): JobReport[] {
-    return [...[...this.#running.values()].map((entry) => entry.job.report), ...this.#ended.toReversed()];
+    const running = [...this.#running.values()].map((entry) => entry.job).concat([...this.#tracked]);
+    return [...running.map((job) => job.report), ...this.#ended.toReversed()];
   }
 
   get runningCount(): number {
-    return this.#running.size;
+    return this.#running.size + this.#tracked.size;
   }
 
   /** Settles when no job runs any more. */

@@ -7,4 +7,6 @@ export interface ImageDependencies {
   config: Pick<Config, "images">;
   /** IDs of the containers that were created from an image. */
   inUse: (imageId: string) => string[];
+  /** Lists the work among the daemon's jobs. */
+  track: <T>(kind: string, subject: string, body: (enter: (step: string) => void) => Promise<T>) => Promise<T>;
 }

@@ -7,9 +7,11 @@ import type { ImageDependencies } from "./dependencies.ts";
 
 /** The kubelet sets no deadline: a pull ends by success, failure, a stalled download, or the kubelet's cancel. */
 export const pullImage =
-  ({ images }: ImageDependencies) =>
+  ({ images, track }: ImageDependencies) =>
   async (request: PullImageRequest, { signal }: CallContext): Promise<PullImageResponse> => {
-    const { id } = await images.pull(imageName(request.image), registryAuth(request.auth), { signal });
+    const name = imageName(request.image);
+    const auth = registryAuth(request.auth);
+    const { id } = await track("pull-image", name, (onStep) => images.pull(name, auth, { signal, onStep }));
     return { imageRef: id };
   };
 
