@@ -12,6 +12,9 @@ const manifest = JSON.parse(await Deno.readTextFile(`${root}deno.json`)) as {
   imports: Record<string, string>;
 };
 
+/** Builds of packages for browsers where those for Node read environment variables, which the binary may not. */
+const BROWSER_BUILDS: Record<string, string> = { yaml: `${root}node_modules/yaml/browser/index.js` };
+
 /** The import map of deno.json, for esbuild: `npm:name@version/path` is `node_modules/name/path`. */
 const importMap: Plugin = {
   name: "import-map",
@@ -19,6 +22,7 @@ const importMap: Plugin = {
     const names = new Set(Object.keys(manifest.imports));
     onResolve({ filter: /^[^./]/ }, ({ path, pluginData, ...rest }) => {
       if (pluginData === importMap || !names.has(path)) return undefined;
+      if (BROWSER_BUILDS[path]) return { path: BROWSER_BUILDS[path] };
       const target = manifest.imports[path].replace(/^npm:/, "").replace(/^((?:@[^/]+\/)?[^@/]+)@[^/]+/, "$1");
       return resolve(target, { ...rest, resolveDir: root, pluginData: importMap });
     });
