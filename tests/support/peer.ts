@@ -4,18 +4,36 @@ import { Daemon, type DaemonCommand } from "./daemon.ts";
 import type { TestNode } from "./node.ts";
 import { tools } from "./tools.ts";
 
+export interface PeerOptions {
+  /** Hosts of image names that the node's registry stands in for. */
+  mirrored?: string[];
+  /** Program of each OCI runtime. */
+  runtimes?: Record<string, string>;
+  defaultRuntime?: string;
+}
+
 export class Peer extends Daemon {
   readonly kind = "containerd";
   readonly socket: string;
   readonly #dir: string;
+  readonly #options: Required<PeerOptions>;
 
-  constructor(node: TestNode) {
+  constructor(node: TestNode, options: PeerOptions = {}) {
     super(node, "containerd");
+    this.#options = {
+      mirrored: ["docker.io"],
+      runtimes: { runc: tools.runc, crun: tools.crun },
+      defaultRuntime: "runc",
+      ...options,
+    };
     this.#dir = `${node.dir}/containerd`;
     this.socket = `${this.#dir}/containerd.sock`;
   }
 
-  /** Its shims put their sockets into /run/containerd whatever the configuration says: a tmpfs keeps them in the node. */
+  /**
+   * Its shims put their sockets into /run/containerd whatever the configuration says: a tmpfs keeps them in the node.
+   * The state is there too, because a pod's user must pass through every folder above its root.
+   */
   override async start(timeout?: number): Promise<number> {
     await this.node.holder.run(
       "sh",
@@ -28,7 +46,8 @@ export class Peer extends Daemon {
 
   protected command(): DaemonCommand {
     const dir = this.#dir;
-    for (const host of ["registry.test", "docker.io"]) {
+    const { mirrored, runtimes, defaultRuntime } = this.#options;
+    for (const host of ["registry.test", ...mirrored]) {
       Deno.mkdirSync(`${dir}/certs.d/${host}`, { recursive: true });
       Deno.writeTextFileSync(
         `${dir}/certs.d/${host}/hosts.toml`,
@@ -46,7 +65,7 @@ export class Peer extends Daemon {
       `${dir}/config.toml`,
       `version = 3
 root = "${this.node.root}/containerd"
-state = "${dir}/state"
+state = "/run/containerd/state"
 [grpc]
   address = "${this.socket}"
 [ttrpc]
@@ -62,8 +81,8 @@ state = "${dir}/state"
     bin_dirs = ["${tools.cniPlugins}"]
     conf_dir = "${this.node.cniDir}"
   [plugins.'io.containerd.cri.v1.runtime'.containerd]
-    default_runtime_name = "runc"
-${runtime("runc", tools.runc)}${runtime("crun", tools.crun)}`,
+    default_runtime_name = "${defaultRuntime}"
+${Object.entries(runtimes).map(([name, program]) => runtime(name, program)).join("")}`,
     );
     return {
       program: tools.containerd,

@@ -8,10 +8,13 @@ export const tools = {
   home,
   skiff: Deno.env.get("SKIFF_BINARY") ?? `${checkout}/dist/skiff`,
   crictl: `${home}/bin/crictl`,
+  critest: `${home}/bin/critest`,
   containerd: `${home}/ctd/containerd`,
   containerdBin: `${home}/ctd`,
   images: `${home}/images`,
+  /** Debian's, and the current release as the set-up builds it. */
   runc: "/usr/sbin/runc",
+  runcRelease: `${home}/bin/runc`,
   crun: "/usr/bin/crun",
   conmon: "/usr/bin/conmon",
   cniPlugins: "/usr/lib/cni",
