@@ -1,5 +1,6 @@
 /** Requests that make no sense: the right code, the field's name, at once, and nothing made. */
 import { assert, assertEquals } from "@std/assert";
+import { cgroupsBelow, removeCgroup } from "../support/cgroups.ts";
 import { Code } from "../support/client.ts";
 import { assertRefused, env, type Workbench } from "../support/pods.ts";
 import { onSkiff } from "../support/runtime_under_test.ts";
@@ -46,8 +47,10 @@ test("RunPodSandbox() refuses names that would be paths", async (bench) => {
 test("RunPodSandbox() refuses folders and cgroups that are none", async (bench) => {
   await refusedSandbox(bench, { logDirectory: "relative/logs" }, "log_directory");
   await refusedSandbox(bench, { logDirectory: "/a/../../b" }, "log_directory");
-  await refusedSandbox(bench, { linux: { cgroupParent: "/a/../../../b" } }, "cgroup_parent");
+  await refusedSandbox(bench, { linux: { cgroupParent: "/a/../../../skiff-escaped" } }, "cgroup_parent");
+  assertEquals(cgroupsBelow("/skiff-escaped").length > 0 && onSkiff, false);
   await refusedSandbox(bench, { linux: { cgroupParent: "/a\nb" } }, "cgroup_parent");
+  removeCgroup("/skiff-escaped");
 });
 
 test("RunPodSandbox() refuses ports that are none", async (bench) => {

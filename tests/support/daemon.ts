@@ -15,6 +15,7 @@ export abstract class Daemon implements AsyncDisposable {
   abstract readonly socket: string;
   #client?: CriClient;
   #child?: Deno.ChildProcess;
+  #died?: number;
   protected constructor(readonly node: TestNode, readonly title: string) {}
 
   protected abstract command(): DaemonCommand;
@@ -38,7 +39,12 @@ export abstract class Daemon implements AsyncDisposable {
   }
 
   get runs(): boolean {
-    return this.#child !== undefined;
+    return this.#child !== undefined && this.#died === undefined;
+  }
+
+  /** Exit code (128 + signal) of a daemon that ended though nobody here asked it to. */
+  get died(): number | undefined {
+    return this.#died;
   }
 
   /** Starts the daemon and returns the milliseconds until Version was answered. */
@@ -47,13 +53,15 @@ export abstract class Daemon implements AsyncDisposable {
     const began = performance.now();
     const child = this.node.holder.spawn(program, args, { cgroup: this.cgroup, log: this.logFile, env });
     this.#child = child;
-    let ended: number | undefined;
-    child.status.then(({ code }) => ended = code);
+    this.#died = undefined;
+    child.status.then(({ code }) => {
+      if (this.#child === child) this.#died = code;
+    });
     try {
       await waitUntil(
         `${this.title} answers`,
         async () => {
-          if (ended !== undefined) throw new Error(`${this.title} ended with ${ended} instead of serving`);
+          if (this.#died !== undefined) throw new Error(`${this.title} ended with ${this.#died} instead of serving`);
           return await this.client.version({}, { timeout: 5_000 }).catch(() => undefined);
         },
         timeout,
@@ -70,10 +78,13 @@ export abstract class Daemon implements AsyncDisposable {
   async stop(): Promise<number> {
     const child = this.#child;
     if (!child) return 0;
+    this.#child = undefined;
     child.kill("SIGTERM");
     const ended = await Promise.race([child.status, new Promise<undefined>((resolve) => setTimeout(resolve, 10_000))]);
     if (!ended) {
-      await this.kill9();
+      child.kill("SIGKILL");
+      await child.status;
+      this.#gone();
       throw new Error(
         `${this.title} did not end within 10 s of SIGTERM; its log ends with:\n${this.log().slice(-2000)}`,
       );
@@ -86,6 +97,7 @@ export abstract class Daemon implements AsyncDisposable {
   async kill9(): Promise<void> {
     const child = this.#child;
     if (!child) return;
+    this.#child = undefined;
     try {
       child.kill("SIGKILL");
     } catch {
@@ -97,8 +109,10 @@ export abstract class Daemon implements AsyncDisposable {
 
   /** SIGKILL to everything in the daemon's cgroup: what systemd does to a service that it gives up on. */
   async killCgroup(): Promise<void> {
+    const child = this.#child;
+    this.#child = undefined;
     await killCgroup(`/${this.node.name}/${this.cgroup}`);
-    await this.#child?.status;
+    await child?.status;
     this.#gone();
   }
 
@@ -123,7 +137,7 @@ export abstract class Daemon implements AsyncDisposable {
   }
 
   #gone(): void {
-    this.#child = undefined;
+    this.#died = undefined;
     this.#client?.[Symbol.dispose]();
     this.#client = undefined;
   }

@@ -75,8 +75,16 @@ export function suite(options: SuiteOptions = {}): Suite {
           const mark = daemon!.log().length;
           try {
             await using bench = new Workbench(daemon!);
-            await body(bench);
+            try {
+              await body(bench);
+            } finally {
+              const died = daemon!.died;
+              // The next tests, and the removal of this one's pods, need it whatever happened.
+              if (!daemon!.runs) await daemon!.start();
+              if (died !== undefined) throw new Error(`the daemon ended by itself with ${died}`);
+            }
           } catch (error) {
+            if (error instanceof SuppressedError) console.error(error.suppressed, error.error);
             console.error(`the daemon's log during "${name}":\n${daemon!.log().slice(mark).slice(-4000)}`);
             throw error;
           }
