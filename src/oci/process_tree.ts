@@ -1,28 +1,26 @@
 import type { Kernel } from "../sys/kernel.ts";
-import { ENOENT, Errno, ESRCH, SIGKILL } from "../sys/mod.ts";
+import { ENOENT, Errno, ESRCH, SIGKILL, SIGSTOP } from "../sys/mod.ts";
 
 /** More would be a fork bomb, which only its cgroup can end. */
 const PROCESSES_MAX = 10_000;
 
-/** Kills a process and all that descends from it, also what has left its group or session. Gone already is fine. */
-export function killTree(kernel: Kernel, pid: number): void {
-  for (const victim of [pid, ...descendants(kernel, pid)]) ifThere(() => kernel.kill(victim, SIGKILL));
+/**
+ * Kills a process and all that descends from it, also what has left its group or session. Gone already is fine. Each is
+ * stopped before its children are looked for: it cannot start another one behind our back.
+ */
+export function killTree(kernel: Kernel, root: number): void {
+  const found = [root];
+  for (let index = 0; index < found.length && found.length < PROCESSES_MAX; index++) {
+    const pid = found[index];
+    ifThere(() => kernel.kill(pid, SIGSTOP));
+    found.push(...ifThere(() => childrenOf(kernel, pid)) ?? []);
+  }
+  for (const pid of found) ifThere(() => kernel.kill(pid, SIGKILL));
 }
 
 /** Kills a process group; gone already is fine. */
 export function killGroup(kernel: Kernel, group: number): void {
   ifThere(() => kernel.kill(-group, SIGKILL));
-}
-
-function descendants(kernel: Kernel, root: number): number[] {
-  const found: number[] = [];
-  const queue = [root];
-  for (let pid = queue.pop(); pid !== undefined && found.length < PROCESSES_MAX; pid = queue.pop()) {
-    const children = ifThere(() => childrenOf(kernel, pid!)) ?? [];
-    found.push(...children);
-    queue.push(...children);
-  }
-  return found;
 }
 
 function childrenOf(kernel: Kernel, pid: number): number[] {

@@ -40,36 +40,36 @@ export class CgroupfsDriver implements CgroupDriver {
   }
 
   create(placement: CgroupPlacement): void {
-    const { mounts } = this.#hierarchies;
     if (this.version === 2) return this.#createUnified(placement);
+    const { mounts } = this.#hierarchies;
     for (const [controller, path] of Object.entries(placement.paths)) {
       makeFolders(this.#kernel, mounts[controller], path, (folder) => {
         if (controller === "cpuset") this.#inheritCpuset(folder);
       });
     }
-  }
-
-  attach(placement: CgroupPlacement, pid: number): void {
-    // One write per mount: controllers may share one.
-    for (const path of new Set(Object.values(placement.paths))) {
-      this.#kernel.writeControl(`${path}/cgroup.procs`, String(pid));
+    for (const mount of this.#hierarchies.others) {
+      makeFolders(this.#kernel, mount, mount + placement.cgroupsPath, () => {});
     }
   }
 
+  attach(placement: CgroupPlacement, pid: number): void {
+    for (const path of this.#everywhere(placement)) this.#kernel.writeControl(`${path}/cgroup.procs`, String(pid));
+  }
+
   async remove(placement: CgroupPlacement): Promise<void> {
-    for (const folder of this.#folders(placement)) await removeFolder(this.#kernel, folder);
+    for (const folder of this.#everywhere(placement)) await removeFolder(this.#kernel, folder);
   }
 
   removeEmpty(placement: CgroupPlacement): void {
-    for (const folder of this.#folders(placement)) removeFolderIfEmpty(this.#kernel, folder);
+    for (const folder of this.#everywhere(placement)) removeFolderIfEmpty(this.#kernel, folder);
   }
 
   exists(placement: CgroupPlacement): boolean {
     return this.#kernel.exists(this.#mainPath(placement));
   }
 
-  /** In every hierarchy, also in those whose controllers are not ours to set: runtimes make their folders there, too. */
-  #folders({ paths, cgroupsPath }: CgroupPlacement): Set<string> {
+  /** One folder per mount: controllers may share one, and in those of others (systemd's) runtimes make cgroups, too. */
+  #everywhere({ paths, cgroupsPath }: CgroupPlacement): Set<string> {
     return new Set([...Object.values(paths), ...this.#hierarchies.others.map((mount) => mount + cgroupsPath)]);
   }
 

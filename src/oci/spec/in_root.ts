@@ -112,6 +112,9 @@ export function makeDirectoryInRoot(kernel: Kernel, root: string, path: string):
       if (parent === undefined) throw invalid("path in the image", `${quote(next)} cannot be made: its parent is gone`);
       try {
         kernel.mkdir(`/proc/self/fd/${parent}/${part}`, 0o755);
+      } catch (error) {
+        // A symlink that leads nowhere: the name is taken, although nothing is there.
+        throw invalid("path in the image", `${quote(next)} cannot be made as a folder`, error);
       } finally {
         kernel.close(parent);
       }
