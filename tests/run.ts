@@ -1,0 +1,87 @@
+/**
+ * Runs the test suites and prints one line for each; what a suite printed is shown where it failed. Then compares what there is on
+ * the machine with what there was before.
+ *
+ * Usage: deno run -A tests/run.ts [NAME…] [--full]. Suites are listed in suites.ts. scripts/test calls it after set-up and build.
+ */
+import { difference, snapshot } from "./support/leftovers.ts";
+import { type Suite, suites } from "./suites.ts";
+
+/** What a run left, kernel objects above all, may need a moment to go. */
+const PATIENCE_MS = 3_000;
+const here = new URL(".", import.meta.url).pathname;
+const isRoot = Deno.uid() === 0;
+
+interface Outcome {
+  ok: boolean;
+  line: string;
+  output: string;
+}
+
+async function main(args: string[]): Promise<number> {
+  const full = args.includes("--full");
+  const names = args.filter((argument) => argument !== "--full");
+  const unknown = names.filter((name) => !suites.some((suite) => suite.name === name));
+  if (unknown.length > 0) {
+    console.error(`no such suite: ${unknown.join(", ")}\n\nsuites:`);
+    for (const { name, when, says } of suites) {
+      console.error(`  ${name.padEnd(8)} ${when === "full" ? "(--full) " : ""}${says}`);
+    }
+    return 2;
+  }
+  const chosen = suites.filter(({ name, when }) => names.length > 0 ? names.includes(name) : full || when === "core");
+  const before = await snapshot();
+  let ok = true;
+  for (const suite of chosen) {
+    const started = performance.now();
+    const outcome = await run(suite, full);
+    const seconds = ((performance.now() - started) / 1000).toFixed(1);
+    if (!outcome.ok) console.log(outcome.output);
+    console.log(`${outcome.ok ? "ok  " : "FAIL"}  ${suite.name.padEnd(8)}  ${outcome.line}  (${seconds} s)`);
+    ok &&= outcome.ok;
+  }
+  const left = await leftSince(before);
+  console.log(`${left.length === 0 ? "ok  " : "FAIL"}  left behind: ${left.length === 0 ? "nothing" : ""}`);
+  for (const line of left) console.log(`        ${line}`);
+  return ok && left.length === 0 ? 0 : 1;
+}
+
+async function run(suite: Suite, full: boolean): Promise<Outcome> {
+  if (!hasTests(`${here}${suite.name}`)) return { ok: true, line: "no tests yet", output: "" };
+  if (suite.needsRoot && !isRoot) return { ok: true, line: "skipped: needs root", output: "" };
+  const parallel = suite.parallel ? ["--parallel"] : [];
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["test", "--allow-all", "--quiet", ...parallel, `${here}${suite.name}`],
+    env: { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", ...(full ? { SKIFF_TEST_FULL: "1" } : {}) },
+    stdin: "null",
+  }).output();
+  const output = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+  return { ok: code === 0, line: summary(output), output };
+}
+
+/** The counts of deno's last line: `ok | 164 passed (3 steps) | 0 failed | 2 ignored (1s)`. */
+function summary(output: string): string {
+  const counts = [...output.matchAll(/^(?:ok|FAILED) \| (.*) \(\d[^()]*\)$/gm)].at(-1)?.[1];
+  return counts?.replaceAll(" | ", ", ") ?? "did not get as far as its tests";
+}
+
+function hasTests(folder: string): boolean {
+  try {
+    return [...Deno.readDirSync(folder)].some((entry) =>
+      entry.isDirectory ? hasTests(`${folder}/${entry.name}`) : entry.name.endsWith("_test.ts")
+    );
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+async function leftSince(before: Awaited<ReturnType<typeof snapshot>>): Promise<string[]> {
+  for (const end = Date.now() + PATIENCE_MS;;) {
+    const left = difference(before, await snapshot());
+    if (left.length === 0 || Date.now() > end) return left;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}
+
+Deno.exit(await main(Deno.args));

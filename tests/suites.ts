@@ -1,0 +1,20 @@
+/** A folder of tests, and what it takes to run it. */
+export interface Suite {
+  /** The folder below tests/. */
+  name: string;
+  /** Nothing in it works without root. Suites that can do without skip single tests, which say so in their names. */
+  needsRoot: boolean;
+  /** `core` runs always, `full` with --full or by name: it takes minutes. */
+  when: "core" | "full";
+  /** Its files have nothing in common that they could get in each other's way with. */
+  parallel?: boolean;
+  says: string;
+}
+
+export const suites: readonly Suite[] = [
+  { name: "unit", needsRoot: false, when: "core", parallel: true, says: "each file of src by itself; mirrors src" },
+  { name: "rpc", needsRoot: false, when: "core", says: "gRPC and HTTP/2: a Go client, grpc-js, h2spec" },
+  { name: "cri", needsRoot: true, when: "core", says: "every CRI call against the compiled binary" },
+  { name: "crictl", needsRoot: true, when: "core", says: "crictl against the compiled binary, with runc and crun" },
+  { name: "faults", needsRoot: true, when: "full", says: "kill -9, slow and failing programs, hostile input" },
+];
