@@ -1,6 +1,7 @@
 import type { Kernel } from "../../sys/kernel.ts";
 import type { CgroupDriver, CgroupPlacement } from "../types.ts";
-import { cgroupTree, makeFolders, processesOf, removeFolder, removeFolderIfEmpty, unlessGone } from "./folders.ts";
+import { cgroupTree, makeFolders, processesOf, removeFolder, removeFolderIfEmpty } from "./folders.ts";
+import { unlessGone } from "../unless_gone.ts";
 import { findHierarchies, type Hierarchies } from "./hierarchies.ts";
 import { checkCgroupName, checkParent } from "./placement.ts";
 

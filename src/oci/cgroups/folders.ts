@@ -1,5 +1,6 @@
 import type { Kernel } from "../../sys/kernel.ts";
-import { EBUSY, EEXIST, ENODEV, ENOENT, ENOTEMPTY, Errno, ESRCH, SIGKILL } from "../../sys/mod.ts";
+import { EBUSY, EEXIST, ENOENT, ENOTEMPTY, Errno, SIGKILL } from "../../sys/mod.ts";
+import { unlessGone } from "../unless_gone.ts";
 
 /** A process that was killed leaves its cgroup only when it has been torn down: big ones need a while. */
 const REMOVAL_ATTEMPTS = 60;
@@ -9,27 +10,26 @@ const REMOVAL_PAUSE_MAX = 100;
 /** A cgroup may nest containers of its own, but not without end. */
 const DEPTH_MAX = 32;
 
-/** Below `mount`, from the outermost to `path` itself: calls `made` for each folder that was not there. */
+/** Makes what is missing of `path` below `mount`, and calls `each` for every folder on the way, `path` itself last. */
 export function makeFolders(
   kernel: Kernel,
   mount: string,
   path: string,
-  each: (folder: string, isNew: boolean) => void,
+  each: (folder: string) => void,
 ): void {
   let folder = mount;
   for (const part of path.slice(mount.length).split("/").filter((piece) => piece !== "")) {
     folder += `/${part}`;
-    each(folder, makeFolder(kernel, folder));
+    makeFolder(kernel, folder);
+    each(folder);
   }
 }
 
-function makeFolder(kernel: Kernel, folder: string): boolean {
+function makeFolder(kernel: Kernel, folder: string): void {
   try {
     kernel.mkdir(folder, 0o755);
-    return true;
   } catch (error) {
-    if (error instanceof Errno && error.code === EEXIST) return false;
-    throw error;
+    if (!(error instanceof Errno && error.code === EEXIST)) throw error;
   }
 }
 
@@ -97,15 +97,5 @@ function killAll(kernel: Kernel, tree: string[]): void {
       // A pid of 0 is a process that this pid namespace cannot see.
       if (pid > 0) unlessGone(() => kernel.kill(pid, SIGKILL));
     }
-  }
-}
-
-/** Undefined if what was asked for is not there (any more): a cgroup may go at any moment. */
-export function unlessGone<T>(action: () => T): T | undefined {
-  try {
-    return action();
-  } catch (error) {
-    if (error instanceof Errno && [ENOENT, ENODEV, ESRCH].includes(error.code)) return undefined;
-    throw error;
   }
 }

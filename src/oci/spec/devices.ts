@@ -1,9 +1,10 @@
 import type { Kernel, Stat } from "../../sys/kernel.ts";
-import { ENOENT, Errno, S_IFBLK, S_IFCHR, S_IFDIR, S_IFMT } from "../../sys/mod.ts";
+import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFMT } from "../../sys/mod.ts";
 import { invalid, quote } from "../refusal.ts";
 import type { Linux, Resources } from "../spec.ts";
 import { resolveHostPath } from "./host_paths.ts";
 import { absolutePath } from "./paths.ts";
+import { unlessGone } from "../unless_gone.ts";
 import type { Section } from "./section.ts";
 
 type Device = NonNullable<Linux["devices"]>[number];
@@ -79,22 +80,13 @@ function nodesBelow(kernel: Kernel, folder: string, containerPath: string): Devi
       if (from === "/dev" && NOT_DEVICES.has(name)) continue;
       if (type === "directory") queue.push([`${from}/${name}`, `${to}/${name}`]);
       if (type !== "other") continue;
-      const stat = lstatIfThere(kernel, `${from}/${name}`);
+      const stat = unlessGone(() => kernel.lstat(`${from}/${name}`));
       const device = stat && deviceNode(stat, `${to}/${name}`);
       if (device) found.push(device);
       if (found.length > DEVICES_MAX) throw invalid("devices", `more than ${DEVICES_MAX} below ${quote(folder)}`);
     }
   }
   return found;
-}
-
-function lstatIfThere(kernel: Kernel, path: string): Stat | undefined {
-  try {
-    return kernel.lstat(path);
-  } catch (error) {
-    if (error instanceof Errno && error.code === ENOENT) return undefined;
-    throw error;
-  }
 }
 
 function deviceNode(stat: Stat, path: string): Device | undefined {

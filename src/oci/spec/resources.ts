@@ -4,8 +4,11 @@ import type { Resources } from "../spec.ts";
 import type { NodeLimits, RuntimeHandler } from "../types.ts";
 import type { Section } from "./section.ts";
 
-/** Below this the runtime's own start-up in the container's cgroup is killed for memory, with an error that nobody understands. */
-const MEMORY_MIN = { runc: 12 << 20, crun: 512 << 10 };
+/**
+ * Below this the runtime's own start-up in the container's cgroup is killed for memory, with an error that nobody
+ * understands. runc 1.1 failed with 3 MiB and worked with 4; the rest is reserve.
+ */
+const MEMORY_MIN = { runc: 6 << 20, crun: 512 << 10 };
 
 const CPUSET = /^\d+(-\d+)?(,\d+(-\d+)?)*$/;
 const CPUSET_LENGTH = 4096;
