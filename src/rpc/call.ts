@@ -114,7 +114,7 @@ export class Call implements StreamConsumer, CallContext {
   async #run(): Promise<void> {
     const bytes = this.#reader.finish();
     const { outbox } = this.#stream.connection;
-    const room = outbox.room();
+    const room = outbox.room("call");
     if (room !== undefined) await room;
     if (this.#over) return;
     const request = this.#decode(bytes);
@@ -124,10 +124,15 @@ export class Call implements StreamConsumer, CallContext {
   }
 
   async #runUnary(handler: UnaryHandler<unknown, unknown>, request: unknown): Promise<void> {
-    const response = await handler(request, this);
-    const room = this.#stream.connection.outbox.room();
+    const returned = handler(request, this);
+    if (!(returned instanceof Promise)) return this.#respond(returned);
+    const response = await returned;
+    const room = this.#stream.connection.outbox.room("response");
     if (room !== undefined) await room;
-    if (this.#over) return;
+    if (!this.#over) this.#respond(response);
+  }
+
+  #respond(response: unknown): void {
     const parts = this.#encode(response);
     this.#stream.sendHead(RESPONSE_HEAD);
     this.#stream.send(parts);
@@ -137,7 +142,7 @@ export class Call implements StreamConsumer, CallContext {
 
   async #runStream(handler: StreamHandler<unknown, unknown>, request: unknown): Promise<void> {
     for await (const response of handler(request, this)) {
-      const room = this.#stream.connection.outbox.room();
+      const room = this.#stream.connection.outbox.room("response");
       if (room !== undefined) await room;
       if (this.#over) return;
       const parts = this.#encode(response);

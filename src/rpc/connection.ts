@@ -52,7 +52,7 @@ export class Connection implements OutboxEvents {
     this.#receiver = new Receiver(this, this.#guard, limits, accept);
   }
 
-  /** Serves the connection until either side ends it. Never throws. */
+  /** Serves the connection until its socket is closed. Never throws. */
   async run(): Promise<void> {
     const { limits } = this.#options;
     this.outbox.control(
@@ -73,6 +73,7 @@ export class Connection implements OutboxEvents {
     } finally {
       this.close();
     }
+    await this.outbox.stopped();
   }
 
   /** Says that no new streams are wanted, lets those that run end, then closes (RFC 9113, 6.8). */

@@ -17,7 +17,10 @@ export interface Limits {
   windowUpdateBurst: number;
   /** Bytes of replies to control frames that may wait because the peer does not read. */
   maxControlOutBytes: number;
-  /** Bytes of responses that may wait on a connection before its further calls wait to begin, and to encode. */
+  /**
+   * Bytes of responses that may wait on a connection before its further calls wait to begin, and to encode; 0 means twice
+   * the largest message and 16 MiB, so that calls do not wait for a peer that reads.
+   */
   maxQueuedOutBytes: number;
   /** Bytes of requests kept for calls that are not over; 0 means twice the largest message, 64 MiB at least. */
   maxBufferedInBytes: number;
@@ -34,6 +37,6 @@ export const DEFAULT_LIMITS: Limits = {
   controlPerSecond: 500,
   windowUpdateBurst: 10_000,
   maxControlOutBytes: 256 * 1024,
-  maxQueuedOutBytes: 16 * 1024 * 1024,
+  maxQueuedOutBytes: 0,
   maxBufferedInBytes: 0,
 };

@@ -45,9 +45,9 @@ export class Outbox {
   #starved = new Set<Stream>();
   #running: Promise<void> | undefined;
   #closed = false;
-  #roomWaiters: (() => void)[] = [];
-  #gate: Promise<void> = Promise.resolve();
-  #gated = 0;
+  #waitingResponses: (() => void)[] = [];
+  #waitingCalls: (() => void)[] = [];
+  #admitting = false;
 
   constructor(
     readonly writer: Writer,
@@ -97,24 +97,22 @@ export class Outbox {
     this.queuedBytes -= stream.pending;
     this.#starved.delete(stream);
     stream.discard();
-    this.#wakeGate();
+    this.#admit();
   }
 
   /**
-   * undefined while responses may be queued; else settles when it is this caller's turn to queue one. A peer that asks
-   * and does not read holds its own calls up, not our memory.
+   * undefined while calls may begin and responses may be queued; else settles when it is this caller's turn. A peer that
+   * asks and does not read holds its own calls up, not our memory. Responses that are made go before calls that are not
+   * begun: those would only make more of them.
    */
-  room(): Promise<void> | undefined {
-    if (this.#gated === 0 && this.queuedBytes < this.limits.maxQueuedOutBytes) return undefined;
-    this.#gated++;
-    const turn = this.#gate.then(async () => {
-      while (!this.#closed && this.queuedBytes >= this.limits.maxQueuedOutBytes) {
-        await new Promise<void>((resolve) => this.#roomWaiters.push(resolve));
-      }
-      this.#gated--;
+  room(wanted: "call" | "response"): Promise<void> | undefined {
+    const isFull = this.queuedBytes >= this.limits.maxQueuedOutBytes;
+    const isAhead = this.#waitingResponses.length > 0 || (wanted === "call" && this.#waitingCalls.length > 0);
+    if (this.#closed || (!isFull && !isAhead)) return undefined;
+    return new Promise((resolve) => {
+      if (wanted === "response") this.#waitingResponses.push(resolve);
+      else this.#waitingCalls.push(resolve);
     });
-    this.#gate = turn;
-    return turn;
   }
 
   /** Settles when all that can be written has been, or after `milliseconds`. */
@@ -125,18 +123,33 @@ export class Outbox {
     clearTimeout(timer);
   }
 
+  /**
+   * Settles when no write is under way. Deno cannot cancel a write, and keeps the socket open for it: one to a peer that
+   * does not read ends when the peer does.
+   */
+  async stopped(): Promise<void> {
+    await this.#running;
+  }
+
   close(): void {
     this.#closed = true;
     this.#controlLength = 0;
     this.#ready = [];
     this.#starved.clear();
-    this.#wakeGate();
+    this.#admit();
   }
 
-  #wakeGate(): void {
-    if (this.#roomWaiters.length === 0) return;
-    if (!this.#closed && this.queuedBytes >= this.limits.maxQueuedOutBytes) return;
-    for (const resolve of this.#roomWaiters.splice(0)) resolve();
+  /** Lets one waiter go on; the next is looked at when that one has queued its response, or was not able to. */
+  #admit(): void {
+    if (this.#admitting || (!this.#closed && this.queuedBytes >= this.limits.maxQueuedOutBytes)) return;
+    const resolve = this.#waitingResponses.shift() ?? this.#waitingCalls.shift();
+    if (resolve === undefined) return;
+    this.#admitting = true;
+    resolve();
+    queueMicrotask(() => {
+      this.#admitting = false;
+      this.#admit();
+    });
   }
 
   #start(): void {
@@ -216,7 +229,7 @@ export class Outbox {
         this.queuedBytes -= count;
         stream.taken(count);
         this.events.sentData(count);
-        this.#wakeGate();
+        this.#admit();
       }
       if (stream.pending > 0) {
         if (this.connectionWindow <= 0) this.#starved.add(stream);

@@ -12,6 +12,8 @@ import type { Handlers, ServiceDefinition, StreamHandler, UnaryHandler } from ".
 /** Connections at once; each may hold its limits' worth of memory. */
 const MAX_CONNECTIONS = 1024;
 const MEBIBYTE = 1024 * 1024;
+/** How long closed connections may take to go: one whose peer does not read would take forever. */
+const CLOSE_MILLISECONDS = 500;
 
 export interface Service<D extends ServiceDefinition = ServiceDefinition> {
   definition: D;
@@ -56,6 +58,7 @@ export class Server {
     const { maxMessageBytes, logger } = options;
     this.#environment = { maxMessageBytes, logger, onCall: guarded(options), deadlines: this.#deadlines };
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.#limits.maxQueuedOutBytes ||= 16 * MEBIBYTE + 2 * maxMessageBytes;
     this.#limits.maxBufferedInBytes ||= Math.max(64 * MEBIBYTE, 2 * maxMessageBytes);
     for (const { definition, handlers } of options.services) this.#addService(definition, handlers);
   }
@@ -80,13 +83,10 @@ export class Server {
     await this.#accepting;
     for (const connection of this.#connections) connection.shutdown();
     if (this.#connections.size > 0) {
-      let timer = 0;
       const empty = new Promise<void>((resolve) => this.#onEmpty = resolve);
-      const grace = new Promise<void>((resolve) => timer = setTimeout(resolve, graceMilliseconds));
-      await Promise.race([empty, grace]);
-      clearTimeout(timer);
-      for (const connection of [...this.#connections]) connection.close("the server stops");
-      if (this.#connections.size > 0) await empty;
+      await within(graceMilliseconds, empty);
+      for (const connection of this.#connections) connection.close("the server stops");
+      if (this.#connections.size > 0) await within(CLOSE_MILLISECONDS, empty);
     }
     this.#deadlines.stop();
   }
@@ -173,6 +173,12 @@ export class Server {
     this.#connections.delete(connection);
     if (this.#connections.size === 0) this.#onEmpty?.();
   }
+}
+
+async function within(milliseconds: number, event: Promise<void>): Promise<void> {
+  let timer = 0;
+  await Promise.race([event, new Promise<void>((resolve) => timer = setTimeout(resolve, milliseconds))]);
+  clearTimeout(timer);
 }
 
 /** An observer that throws must not end the call it observes, or the daemon. */
