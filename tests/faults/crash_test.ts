@@ -132,20 +132,24 @@ test("A memory bomb ends its own container with OOMKilled and nothing else (CVE-
   await bench.client.version({});
 });
 
-test("A memory bomb against the pod's limit doesn't take the monitor, which is outside the pod (CVE-2019-14891)", async (bench) => {
-  const cgroupParent = `${bench.node.pods}/limited-${bench.prefix}`;
-  for (const dir of makeCgroup(cgroupParent)) {
-    if (dir.startsWith("/sys/fs/cgroup/memory/")) {
-      Deno.writeTextFileSync(`${dir}/memory.limit_in_bytes`, String(48 << 20));
+test(
+  "A memory bomb against the pod's limit doesn't take the monitor, which is outside the pod (CVE-2019-14891)",
+  async (bench) => {
+    const cgroupParent = `${bench.node.pods}/limited-${bench.prefix}`;
+    for (const dir of makeCgroup(cgroupParent)) {
+      if (dir.startsWith("/sys/fs/cgroup/memory/")) {
+        Deno.writeTextFileSync(`${dir}/memory.limit_in_bytes`, String(48 << 20));
+      }
     }
-  }
-  const container = await bench.run({ command: bomb }, await bench.sandbox({ linux: { cgroupParent } }));
-  const status = await bench.exited(container.id);
-  assertEquals(status.exitCode, 137);
-  for (const pid of processesIn(cgroupParent)) throw new Error(`process ${pid} is still in the pod's cgroup`);
-  await bench.remove(container.sandbox.id);
-  removeCgroup(cgroupParent);
-}, { skiffOnly: "its sandbox process is in the pod" });
+    const container = await bench.run({ command: bomb }, await bench.sandbox({ linux: { cgroupParent } }));
+    const status = await bench.exited(container.id);
+    assertEquals(status.exitCode, 137);
+    for (const pid of processesIn(cgroupParent)) throw new Error(`process ${pid} is still in the pod's cgroup`);
+    await bench.remove(container.sandbox.id);
+    removeCgroup(cgroupParent);
+  },
+  { skiffOnly: "its sandbox process is in the pod" },
+);
 
 test("What runs in a pod's cgroup is the pod's alone", async (bench) => {
   const container = await bench.run();

@@ -73,17 +73,19 @@ export function suite(options: SuiteOptions = {}): Suite {
         sanitizeResources: false,
         fn: async () => {
           const mark = daemon!.log().length;
+          let died: number | undefined;
           try {
             await using bench = new Workbench(daemon!);
             try {
               await body(bench);
             } finally {
-              const died = daemon!.died;
+              died = daemon!.died;
               // The next tests, and the removal of this one's pods, need it whatever happened.
               if (!daemon!.runs) await daemon!.start();
-              if (died !== undefined) throw new Error(`the daemon ended by itself with ${died}`);
             }
+            if (died !== undefined) throw new Error("a dead daemon cannot have passed");
           } catch (error) {
+            if (died !== undefined) console.error(`the daemon ended by itself with ${died}`);
             if (error instanceof SuppressedError) console.error(error.suppressed, error.error);
             console.error(`the daemon's log during "${name}":\n${daemon!.log().slice(mark).slice(-4000)}`);
             throw error;
