@@ -8,7 +8,7 @@ import { ImageService, selfCommand } from "./images/mod.ts";
 import { CniNetwork, prepareNetnsFolder } from "./network/mod.ts";
 import { CommandLineRuntime, ConmonMonitor, createCgroupDriver, probeNode, type RuntimeHandler } from "./oci/mod.ts";
 import { createMetrics, type Logger, noMetrics, serveMetrics } from "./observe/mod.ts";
-import { Pods, Store } from "./pods/mod.ts";
+import { podPlacement, Pods, Store } from "./pods/mod.ts";
 import { Server } from "./rpc/mod.ts";
 import { CgroupUsageReader } from "./stats/mod.ts";
 import { StreamingServer } from "./streaming/mod.ts";
@@ -39,6 +39,10 @@ export async function startDaemon(
   const cgroups = createCgroupDriver(kernel, { defaultParent: config.defaultCgroupParent });
   const monitorCgroup = cgroups.place(config.monitorCgroup, "monitors");
   cgroups.create(monitorCgroup);
+  stack.defer(() => {
+    cgroups.removeEmpty(monitorCgroup);
+    cgroups.removeEmpty(podPlacement(cgroups, config.monitorCgroup)!);
+  });
 
   const images = new ImageService({ config, kernel, programs, table: store, logger: logger.with({ part: "images" }) });
   await images.start();

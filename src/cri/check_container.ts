@@ -15,6 +15,15 @@ export function checkCreateContainer(request: CreateContainerRequest): void {
   plainText("config.image.image", required("config.image", config.image).image);
   absolutePath("config.working_dir", config.workingDir, { empty: true });
   relativePath("config.log_path", config.logPath);
+  for (const { key, value } of config.envs) {
+    if (key === "" || key.includes("=") || key.includes("\0")) {
+      throw invalid("config.envs", key, "a name must not be empty and must not hold '=' or NUL");
+    }
+    if (value.includes(0)) throw invalid("config.envs", key, "the value must not hold a NUL byte");
+  }
+  for (const word of [...config.command, ...config.args]) {
+    if (word.includes("\0")) throw invalid("config.command and config.args", word, "must not hold a NUL byte");
+  }
   textMap("config.labels", config.labels);
   textMap("config.annotations", config.annotations);
   if (config.mounts.length > MAX_MOUNTS) {

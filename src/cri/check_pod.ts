@@ -4,6 +4,8 @@ import {
   Protocol,
   type RunPodSandboxRequest,
 } from "../../proto/gen/runtime/v1/api.ts";
+import { parseSysctl } from "../network/mod.ts";
+import { Code, messageOf, RpcError } from "../rpc/mod.ts";
 import { absolutePath, dnsWord, hostname, invalid, nameText, plainText, required, textMap } from "./check.ts";
 
 const MAX_DNS_WORDS = 64;
@@ -43,8 +45,8 @@ function checkDns({ dnsConfig }: PodSandboxConfig): void {
 
 function checkPorts({ portMappings }: PodSandboxConfig): void {
   for (const { containerPort, hostPort, hostIp, protocol } of portMappings) {
-    if (containerPort < 0 || containerPort > 65535) {
-      throw invalid("config.port_mappings.container_port", containerPort, "must be 0 to 65535");
+    if (containerPort < 0 || containerPort > 65535 || (hostPort > 0 && containerPort === 0)) {
+      throw invalid("config.port_mappings.container_port", containerPort, "must be 1 to 65535");
     }
     if (hostPort < 0 || hostPort > 65535) {
       throw invalid("config.port_mappings.host_port", hostPort, "must be 0 to 65535");
@@ -60,6 +62,8 @@ function checkPorts({ portMappings }: PodSandboxConfig): void {
 
 function checkLinux({ linux }: PodSandboxConfig): void {
   absolutePath("config.linux.cgroup_parent", linux?.cgroupParent ?? "", { empty: true });
+  plainText("config.linux.cgroup_parent", linux?.cgroupParent ?? "", { empty: true });
+  for (const [name, value] of Object.entries(linux?.sysctls ?? {})) checkSysctl(name, value);
   const options = linux?.securityContext?.namespaceOptions;
   if (!options) return;
   if (![NamespaceMode.POD, NamespaceMode.NODE].includes(options.network)) {
@@ -89,5 +93,13 @@ function checkLinux({ linux }: PodSandboxConfig): void {
       NamespaceMode[options.usernsOptions.mode],
       "user namespaces are not supported yet (Status says so); use NODE",
     );
+  }
+}
+
+function checkSysctl(name: string, value: string): void {
+  try {
+    parseSysctl(name, value);
+  } catch (error) {
+    throw new RpcError(Code.INVALID_ARGUMENT, `config.linux.sysctls: ${messageOf(error)}`);
   }
 }

@@ -196,7 +196,7 @@ export class ImageService implements Images, AsyncDisposable {
   /** Ends running pulls and lets removals in the background finish. What is mounted stays. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#pulls.stop(new Error("the daemon stops"));
-    await this.#rootfs.writable[Symbol.asyncDispose]();
+    await this.#rootfs.stop();
   }
 
   async #pull(reference: Reference, source: FetchSource, work: PullWork): Promise<ImageRecord> {

@@ -5,6 +5,7 @@ import { Code, RpcError } from "../rpc/status.ts";
 import { Container, type Sandbox } from "./catalog.ts";
 import { containerFolder, type Context, emit, identify, newId, nowNanoseconds } from "./context.ts";
 import type { Job } from "./jobs.ts";
+import { containerLogPath } from "./log_path.ts";
 import { differingFields, requestHash } from "./request_hash.ts";
 import { sandboxFacts } from "./sandbox_run.ts";
 import type { ContainerRecord } from "./types.ts";
@@ -95,9 +96,7 @@ async function make(
     context.logger.info("container option without effect on this node", { container: id, note });
   }
 
-  const logPath = config.logPath && sandbox.config.logDirectory
-    ? `${sandbox.config.logDirectory}/${config.logPath}`
-    : "";
+  const logPath = containerLogPath(kernel, sandbox.config, config);
   const created = await job.step("runtime create", () => {
     job.undo("cgroup", { placement });
     job.undo("container", { id, handler: runtime, bundle, placement });

@@ -23,7 +23,9 @@ export async function stopContainer(context: Context, container: Container, time
   }
   const stop = { deadline, done: Promise.resolve(), wake: () => {} };
   container.stop = stop;
-  stop.done = run(context, container, stop).finally(() => container.stop = undefined);
+  stop.done = context.jobs.track("stop-container", container.id, () => run(context, container, stop)).finally(() =>
+    container.stop = undefined
+  );
   return await stop.done;
 }
 

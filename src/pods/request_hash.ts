@@ -20,7 +20,7 @@ function canonical(value: unknown): string {
   return JSON.stringify(value);
 }
 
-/** Paths of the fields in which two requests differ, at most `limit`: `linux.cgroupParent`, `labels.app`. */
+/** Paths of the fields in which two requests differ, at most `limit`, named as the CRI names them: `linux.cgroup_parent`, `labels.app`. */
 export function differingFields(left: unknown, right: unknown, limit = 5): string[] {
   const found: string[] = [];
   const walk = (a: unknown, b: unknown, path: string) => {
@@ -33,9 +33,14 @@ export function differingFields(left: unknown, right: unknown, limit = 5): strin
     }
     const left = a as Record<string, unknown>, right = b as Record<string, unknown>;
     for (const key of new Set([...Object.keys(left), ...Object.keys(right)])) {
-      walk(left[key], right[key], path ? `${path}.${key}` : key);
+      walk(left[key], right[key], path ? `${path}.${fieldName(key)}` : fieldName(key));
     }
   };
   walk(left, right, "");
   return found;
+}
+
+/** A map's key has characters that no field has, or is one word: it stays as it is. */
+function fieldName(key: string): string {
+  return /^[a-z][A-Za-z]*$/.test(key) ? key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`) : key;
 }

@@ -1,7 +1,7 @@
-import {
-  type ContainerStatsFilter,
-  type ListContainerStatsRequest,
-  type ListContainerStatsResponse,
+import type {
+  ContainerStatsFilter,
+  ListContainerStatsRequest,
+  ListContainerStatsResponse,
 } from "../../../proto/gen/runtime/v1/api.ts";
 import type { Container, Pods } from "../../pods/mod.ts";
 import { hasLabels } from "../filter.ts";

@@ -11,7 +11,7 @@ import {
   type Programs,
 } from "../../sys/mod.ts";
 import { KeyedQueue } from "./keyed_queue.ts";
-import { prepareSharedFolder } from "./shared_folder.ts";
+import { prepareSharedFolder, releaseSharedFolder } from "./shared_folder.ts";
 
 /** How an EROFS image is mounted: straight from its file (Linux 6.12), or over a loop device. */
 export type LayerMethod = "erofs-file" | "erofs-loop";
@@ -54,6 +54,11 @@ export class LayerMounts {
     this.#programs = options.programs;
     this.#logger = options.logger;
     this.#folder = options.folder;
+  }
+
+  /** The opposite of {@link LayerMounts.start}; what is in use stays mounted. */
+  stop(): void {
+    releaseSharedFolder(this.#kernel, this.#folder);
   }
 
   start(): void {

@@ -10,7 +10,7 @@ import { chainId, mendingImage } from "./mending_image.ts";
 import { type DirectoryAttributes, layerView, MergedDirectories } from "./merged_directories.ts";
 import { mountOverlay } from "./overlay.ts";
 import type { StorageFacts } from "./probe.ts";
-import { prepareSharedFolder } from "./shared_folder.ts";
+import { prepareSharedFolder, releaseSharedFolder } from "./shared_folder.ts";
 import { WritableFolders } from "./writable_folders.ts";
 
 const ID = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/;
@@ -93,6 +93,13 @@ export class RootFilesystems {
         throw error;
       }
     });
+  }
+
+  /** The opposite of start: takes down what is mounted once for all containers. What is in use stays mounted. */
+  async stop(): Promise<void> {
+    await this.writable[Symbol.asyncDispose]();
+    releaseSharedFolder(this.#kernel, this.#folder);
+    this.#layers.stop();
   }
 
   unmount(id: string): Promise<void> {

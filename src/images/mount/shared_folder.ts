@@ -1,4 +1,4 @@
-import { type Kernel, mountsBelow, MS_BIND, MS_SHARED } from "../../sys/mod.ts";
+import { EBUSY, EINVAL, ENOENT, isErrno, type Kernel, mountsBelow, MS_BIND, MS_SHARED } from "../../sys/mod.ts";
 
 /**
  * Makes a folder a shared mount of its own, so that what is unmounted in it also goes from the mount namespaces that got a
@@ -10,4 +10,13 @@ export function prepareSharedFolder(kernel: Kernel, folder: string): string[] {
   if (!mounts.some(({ mountPoint }) => mountPoint === folder)) kernel.mount(folder, folder, null, MS_BIND);
   kernel.mount("none", folder, null, MS_SHARED);
   return mounts.map(({ mountPoint }) => mountPoint).filter((mountPoint) => mountPoint !== folder);
+}
+
+/** Takes the mount of {@link prepareSharedFolder} down again, unless something is mounted below it. */
+export function releaseSharedFolder(kernel: Kernel, folder: string): void {
+  try {
+    kernel.umountNow(folder, 0);
+  } catch (error) {
+    if (!isErrno(error, EBUSY, EINVAL, ENOENT)) throw error;
+  }
 }
