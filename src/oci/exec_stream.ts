@@ -2,6 +2,7 @@ import { Code, RpcError } from "../rpc/status.ts";
 import type { Kernel } from "../sys/kernel.ts";
 import { type Child, type Programs, SIGKILL, type SpawnOptions } from "../sys/mod.ts";
 import { ExecFiles, killCommand, saysStopped } from "./exec_files.ts";
+import { resizeInnerTerminal } from "./inner_terminal.ts";
 import { quote } from "./refusal.ts";
 import { RUNTIME_ENV } from "./runtime_env.ts";
 import type { Process } from "./spec.ts";
@@ -23,6 +24,8 @@ export interface ExecProcess {
   readonly ended: Promise<number>;
   /** Whether the command itself runs or has run: what came out before are the runtime's own words. */
   started(): boolean;
+  /** Passes a new size of the terminal on to the command, where the runtime does not do so itself. */
+  resize(rows: number, columns: number): void;
   /** Kills the command and what it started; `ended` follows. */
   kill(): void;
 }
@@ -71,6 +74,10 @@ class StreamedExec implements ExecProcess {
 
   started(): boolean {
     return this.#started ||= this.files.pid() !== undefined;
+  }
+
+  resize(rows: number, columns: number): void {
+    if (!this.#over) resizeInnerTerminal(this.means.kernel, this.#child.pid, rows, columns);
   }
 
   kill(): void {

@@ -1,9 +1,12 @@
 import { messageOf } from "../rpc/status.ts";
-import { type AsyncFd, asyncFd, type Kernel, openPty, pipe, resizePty } from "../sys/mod.ts";
+import { type AsyncFd, asyncFd, type Kernel, openPty, pipe, resizePty, setRawPty } from "../sys/mod.ts";
 import { OutputPump } from "./output_pump.ts";
 import { exitStatus, internalError } from "./status.ts";
-import { terminalSizes } from "./terminal_size.ts";
+import { type TerminalSize, terminalSizes } from "./terminal_size.ts";
 import type { ByteSource, ExecTarget, RemoteStreams, RunningCommand, Status } from "./types.ts";
+
+/** Milliseconds that the start of a command on a terminal waits for the terminal's size: kubectl sends it with the first bytes. */
+const FIRST_SIZE_WAIT = 100;
 
 /** Runs the command with the client as its input and output. When the client goes, the command is killed. Never rejects. */
 export async function exec(kernel: Kernel, target: ExecTarget, streams: RemoteStreams, tty: boolean): Promise<Status> {
@@ -52,11 +55,18 @@ async function onPipes(kernel: Kernel, target: ExecTarget, streams: RemoteStream
 }
 
 async function onTerminal(target: ExecTarget, streams: RemoteStreams): Promise<number> {
+  const sizes = streams.resize && terminalSizes(streams.resize);
+  // A program that asks for the size only when it starts must find the right one.
+  const first = sizes?.next();
+  const size = await Promise.race([first?.then(({ value }) => value), afterMilliseconds(FIRST_SIZE_WAIT)]) || undefined;
   const { master, tty } = openPty();
   const terminal = new Terminal(master);
   let command: RunningCommand;
   try {
-    command = target.start({ tty });
+    // The runtime puts a terminal of the container's own behind this one: it alone edits lines and echoes.
+    setRawPty(master);
+    if (size) terminal.resize(size);
+    command = target.start({ tty, size });
   } catch (error) {
     terminal.close();
     throw error;
@@ -64,7 +74,7 @@ async function onTerminal(target: ExecTarget, streams: RemoteStreams): Promise<n
   const output = new OutputPump({ source: terminal, sink: streams.stdout, command, holdBack: true });
   // The end of the input is no end of a terminal: there is always somebody who could type.
   if (streams.stdin) feed(streams.stdin, terminal, () => {});
-  if (streams.resize) followSize(streams.resize, terminal);
+  if (sizes && first) followSize(first, sizes, terminal, command);
   return await untilEnd(command, streams, [output], () => {});
 }
 
@@ -96,8 +106,24 @@ async function feed(source: ByteSource, input: AsyncFd, atEnd: () => void): Prom
   }
 }
 
-async function followSize(source: ByteSource, terminal: Terminal): Promise<void> {
-  for await (const { rows, columns } of terminalSizes(source)) terminal.resize(rows, columns);
+async function followSize(
+  first: Promise<IteratorResult<TerminalSize, void>>,
+  rest: AsyncGenerator<TerminalSize, void>,
+  terminal: Terminal,
+  command: RunningCommand,
+): Promise<void> {
+  try {
+    for (let next = await first; !next.done; next = await rest.next()) {
+      terminal.resize(next.value);
+      command.resize(next.value.rows, next.value.columns);
+    }
+  } catch {
+    // The command is just ending: its terminal is no more.
+  }
+}
+
+function afterMilliseconds(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
 /** Our end of a pty; a size that comes after it was closed must not reach whatever has its number now. */
@@ -117,7 +143,7 @@ class Terminal implements AsyncFd {
     return this.#end.write(bytes);
   }
 
-  resize(rows: number, columns: number): void {
+  resize({ rows, columns }: TerminalSize): void {
     if (!this.#closed) resizePty(this.fd, rows, columns);
   }
 

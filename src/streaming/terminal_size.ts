@@ -9,7 +9,7 @@ export interface TerminalSize {
 const MAX = 65_535;
 
 /** The sizes that a client sends: flat JSON objects, one after the other, in pieces of any length. Ends at anything else. */
-export async function* terminalSizes(source: ByteSource): AsyncGenerator<TerminalSize> {
+export async function* terminalSizes(source: ByteSource): AsyncGenerator<TerminalSize, void> {
   const decoder = new TextDecoder();
   let text = "";
   for (let bytes; (bytes = await source.read()) !== null;) {

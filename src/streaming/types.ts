@@ -60,6 +60,8 @@ export interface StreamSelection {
 export interface Stdio {
   fds?: Record<number, number>;
   tty?: string;
+  /** Of the terminal, as it is at the start. */
+  size?: { rows: number; columns: number };
 }
 
 /** A command that runs in a container. */
@@ -68,6 +70,8 @@ export interface RunningCommand {
   readonly ended: Promise<number>;
   /** Whether the command itself runs or has run: what came out before are the runtime's own words. */
   started(): boolean;
+  /** Tells the command's own terminal of a new size, beside the one that it was started on. */
+  resize(rows: number, columns: number): void;
   /** Kills the command and what it started; `ended` follows. */
   kill(): void;
 }

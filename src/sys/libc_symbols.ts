@@ -58,6 +58,7 @@ const SYMBOLS = {
   getpid: { parameters: [], result: "i32" },
   kill: { parameters: ["i32", "i32"], result: "i32" },
   pidfd_open: { name: "syscall", parameters: ["i64", "i32", "u32"], result: "i64" },
+  pidfd_getfd: { name: "syscall", parameters: ["i64", "i32", "i32", "u32"], result: "i64" },
   pidfd_send_signal: { name: "syscall", parameters: ["i64", "i32", "i32", "pointer", "u32"], result: "i64" },
   waitpid: { parameters: ["i32", "buffer", "i32"], result: "i32" },
   umask: { parameters: ["u32"], result: "u32" },
@@ -173,5 +174,6 @@ export const SYS = {
   fsmount: 432,
   pidfd_open: 434,
   openat2: 437,
+  pidfd_getfd: 438,
   mount_setattr: 442,
 };

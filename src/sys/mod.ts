@@ -31,3 +31,5 @@ export { pauseProgram } from "./pause/program.ts";
 export { lockFile } from "./lock_file.ts";
 export { connectSeqpacket, shutdownWrite } from "./unix_seqpacket.ts";
 export { connectLoopback, type LoopbackAddress } from "./connect_loopback.ts";
+export { pidfdGetfd } from "./pidfd_getfd.ts";
+export { setRawPty } from "./raw_terminal.ts";
