@@ -60,9 +60,9 @@ export function translateResources(
   } else if (hugepages.some(({ limit }) => limit > 0)) {
     notes.push("hugepage_limits have no effect: this node has no hugetlb cgroup controller");
   }
-  const unified = Object.entries(request.unified);
-  if (unified.length > 0 && node.cgroupVersion === 2) resources.unified = checkUnified(unified);
-  if (unified.length > 0 && node.cgroupVersion === 1) notes.push("unified has no effect: this node uses cgroup v1");
+  const unified = checkUnified(Object.entries(request.unified));
+  if (unified && node.cgroupVersion === 2) resources.unified = unified;
+  if (unified && node.cgroupVersion === 1) notes.push("unified has no effect: this node uses cgroup v1");
   return resources;
 }
 
@@ -112,7 +112,9 @@ function hugepageSize(size: string): string {
   return size;
 }
 
-function checkUnified(entries: [string, string][]): Record<string, string> {
+/** Undefined: none are asked for. */
+function checkUnified(entries: [string, string][]): Record<string, string> | undefined {
+  if (entries.length === 0) return undefined;
   if (entries.length > UNIFIED_MAX) {
     throw invalid("unified", `${entries.length} entries; at most ${UNIFIED_MAX} are taken`);
   }
