@@ -64,8 +64,12 @@ function inflaterFor(head: Uint8Array, output: (bytes: Uint8Array) => void): Inf
 
 class ZstdInflater implements Inflater {
   #inner: StreamInflater;
-  #parts: Uint8Array[] = [];
-  #frames = new ZstdFrames((bytes) => this.#parts.push(bytes));
+  /** What is to be written, in one write each: none reaches beyond the end of a frame. */
+  #writes: Uint8Array[][] = [[]];
+  #frames = new ZstdFrames(
+    (bytes) => this.#writes[this.#writes.length - 1].push(bytes),
+    () => this.#writes.push([]),
+  );
 
   constructor(output: (bytes: Uint8Array) => void) {
     const options = { chunkSize: OUTPUT_CHUNK };
@@ -75,17 +79,10 @@ class ZstdInflater implements Inflater {
   }
 
   async write(bytes: Uint8Array): Promise<void> {
-    this.#parts = [];
     this.#frames.push(bytes);
-    const length = this.#parts.reduce((sum, part) => sum + part.length, 0);
-    if (length === bytes.length) return await this.#inner.write(bytes);
-    const joined = new Uint8Array(length);
-    let at = 0;
-    for (const part of this.#parts) {
-      joined.set(part, at);
-      at += part.length;
-    }
-    if (length > 0) await this.#inner.write(joined);
+    const writes = this.#writes;
+    this.#writes = [[]];
+    for (const parts of writes) if (parts.length > 0) await this.#inner.write(joined(parts));
   }
 
   async end(): Promise<void> {
@@ -96,6 +93,17 @@ class ZstdInflater implements Inflater {
   close(): void {
     this.#inner.close();
   }
+}
+
+function joined(parts: Uint8Array[]): Uint8Array {
+  if (parts.length === 1) return parts[0];
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }
 
 /** A node:zlib stream, fed one piece at a time so that nothing queues up. */

@@ -35,11 +35,15 @@ export function tar(members: Member[], end = true): Uint8Array {
   return concat(parts);
 }
 
-export function directory(path: string, mode = 0o755, rest: Partial<Member> = {}): Member {
+export function directory(path: string | Uint8Array, mode = 0o755, rest: Partial<Member> = {}): Member {
   return { path, type: "5", mode, ...rest };
 }
 
-export function file(path: string, content: Uint8Array | string = "x", rest: Partial<Member> = {}): Member {
+export function file(
+  path: string | Uint8Array,
+  content: Uint8Array | string = "x",
+  rest: Partial<Member> = {},
+): Member {
   return { path, content, ...rest };
 }
 
