@@ -26,7 +26,8 @@ export function namespaces(section: Section): Namespace[] {
 }
 
 function pidNamespace({ input: { sandbox, targetPidns }, security, notes }: Section): Namespace[] {
-  switch (security.namespaceOptions?.pid ?? NamespaceMode.CONTAINER) {
+  // POD is the enum's zero: a request that says nothing means the same as one that says so.
+  switch (security.namespaceOptions?.pid ?? NamespaceMode.POD) {
     case NamespaceMode.NODE:
       return [];
     case NamespaceMode.CONTAINER:

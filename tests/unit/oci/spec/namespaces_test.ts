@@ -26,6 +26,10 @@ const table: [string, RequestChanges, string[]][] = [
     ...POD,
     "mount",
   ]],
+  ["joins the pod's pid namespace where the request has no options", {
+    security: { namespaceOptions: undefined },
+    sandbox: { pidns: "/proc/7/ns/pid" },
+  }, ["pid=/proc/7/ns/pid", ...POD, "mount"]],
   ["makes a pid namespace where the pod has none", pid(NamespaceMode.POD), ["pid", ...POD, "mount"]],
   ["joins the target's pid namespace", { ...pid(NamespaceMode.TARGET), input: { targetPidns: "/proc/8/ns/pid" } }, [
     "pid=/proc/8/ns/pid",
