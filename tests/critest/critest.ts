@@ -60,9 +60,18 @@ export async function critest(options: CritestOptions): Promise<CritestResult> {
   }
 }
 
-/** Plugins keep the bridge and the chains that all pods share; both end with the node's network. */
+/**
+ * What stays by design and ends with the node: the bridge and the chains that all pods share, the cgroups that the tests
+ * made, the monitors' cgroup, and the daemon's two shared mounts (containers outlive it).
+ */
 function isNotOfTheNode(line: string): boolean {
-  return line !== "link: skiff-test0" && !/^packet filter rule: .* (CNI-HOSTPORT-|[A-Z]+ (ACCEPT|-)$)/.test(line);
+  return ![
+    /^link: skiff-test0$/,
+    /^packet filter rule: nat :CNI-HOSTPORT-(DNAT|MASQ|SETMARK) -$/,
+    /^packet filter rule: (nat|filter) :[A-Z]+ ACCEPT$/,
+    /^cgroup: \S+\/skiff-t-\w+\/(skiff|critest|monitors(\/monitors)?)$/,
+    /^mount: \S+\/skiff-state\/(layers|rootfs) /,
+  ].some((pattern) => pattern.test(line));
 }
 
 async function artifactsFolder({ runtime, websocket }: CritestOptions): Promise<string> {

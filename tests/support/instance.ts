@@ -3,7 +3,7 @@ import { stringify } from "yaml";
 import type { Config } from "../../src/config/types.ts";
 import { Daemon, type DaemonCommand } from "./daemon.ts";
 import type { TestNode } from "./node.ts";
-import { tools } from "./tools.ts";
+import { exists, tools } from "./tools.ts";
 
 /** Part of a configuration, at any depth. */
 export type Partially<T> = T extends unknown[] ? T : T extends object ? { [K in keyof T]?: Partially<T[K]> } : T;
@@ -54,7 +54,19 @@ export class Instance extends Daemon {
 
   protected command(): DaemonCommand {
     Deno.writeTextFileSync(this.configFile, stringify(this.config));
-    return { program: tools.skiff, args: ["serve", "--config", this.configFile], env: this.env };
+    return { program: this.#binary(), args: ["serve", "--config", this.configFile], env: this.env };
+  }
+
+  /** A name of its own for the binary, so that a build during the tests does not take it from under the daemon. */
+  #binary(): string {
+    const binary = `${this.root}-binary`;
+    if (exists(binary)) return binary;
+    try {
+      Deno.linkSync(tools.skiff, binary);
+    } catch {
+      Deno.copyFileSync(tools.skiff, binary);
+    }
+    return binary;
   }
 }
 
