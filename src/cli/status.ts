@@ -9,7 +9,8 @@ export function command(terminal: Terminal): Command {
   return withDaemonOptions(new Command("status"))
     .summary("is the node ready, and what can it do")
     .description(
-      "Shows the conditions that the kubelet sees, the runtime handlers, and what the daemon found out about this node. " +
+      "Shows the conditions that the kubelet sees, the runtime handlers, and what the daemon found out about this node; " +
+        "--json has all of it. " +
         "Exit code 1 if a condition isn't met.",
     )
     .action((options: DaemonOptions) => showStatus(terminal, options));
@@ -45,11 +46,18 @@ async function showStatus(terminal: Terminal, options: DaemonOptions): Promise<v
       yesNo(features?.userNamespaces),
     ]);
     printTable(terminal, ["runtime handler", "recursive read-only", "user namespaces"], handlers);
-    for (const [key, value] of Object.entries(info)) {
-      terminal.out(`\n${key}: ${typeof value === "string" ? value : JSON.stringify(value, null, 2)}\n`);
-    }
+    const facts = Object.entries(info).flatMap(([key, value]) => shortFact(key, value));
+    if (facts.length > 0) terminal.out(`\n${facts.join("\n")}\n`);
   }
   if (conditions.some(({ status }) => !status)) throw new Exit(EXIT_FAILURE);
+}
+
+/** A fact of one line: a plain value, or an object of plain values. --json has the long ones. */
+function shortFact(key: string, value: unknown): string[] {
+  if (typeof value !== "object" || value === null) return [`${key}: ${value}`];
+  const parts = Object.entries(value);
+  if (parts.some(([, part]) => typeof part === "object")) return [];
+  return [`${key}: ${parts.filter(([, part]) => part !== "").map(([name, part]) => `${name} ${part}`).join(", ")}`];
 }
 
 function yesNo(value: boolean | undefined): string {

@@ -244,7 +244,7 @@ Deno.test("skiff status ends with 1 while a condition is not met", () =>
             { type: "NetworkReady", status: false, reason: "NoConfig", message: "no CNI configuration" },
           ],
         },
-        info: { kernel: "6.1" },
+        info: { kernel: "6.1", storage: '{"layers":"erofs","problem":""}', config: '{"log":{"level":"info"}}' },
         runtimeHandlers: [{ name: "", features: { recursiveReadOnlyMounts: true, userNamespaces: false } }],
         features: undefined,
       }),
@@ -254,7 +254,7 @@ Deno.test("skiff status ends with 1 while a condition is not met", () =>
     assertEquals([code, err], [1, ""]);
     assertStringIncludes(out, "NetworkReady  no   NoConfig: no CNI configuration\n");
     assertStringIncludes(out, "(default)        yes                  no\n");
-    assertStringIncludes(out, "kernel: 6.1\n");
+    assertEquals(out.endsWith("\nkernel: 6.1\nstorage: layers erofs\n"), true, out);
   }));
 
 Deno.test("skiff logs puts partial lines together and gives each stream its own way out", async () => {
