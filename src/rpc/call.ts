@@ -74,11 +74,7 @@ export class Call implements StreamConsumer, CallContext {
   }
 
   end(): void {
-    if (this.#over) return;
-    this.#stream.connection.streams.setWorking(this.#stream, true);
-    this.#run().catch((error) => this.#fail(error)).finally(() => {
-      this.#stream.connection.streams.setWorking(this.#stream, false);
-    });
+    if (!this.#over) this.#serve();
   }
 
   aborted(reason: string): void {
@@ -109,6 +105,18 @@ export class Call implements StreamConsumer, CallContext {
     this.deadline = Date.now() + milliseconds;
     this.expiresAt = this.#startedAt + milliseconds;
     this.#environment.deadlines.add(this);
+  }
+
+  async #serve(): Promise<void> {
+    const { streams } = this.#stream.connection;
+    streams.setWorking(this.#stream, true);
+    try {
+      await this.#run();
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      streams.setWorking(this.#stream, false);
+    }
   }
 
   async #run(): Promise<void> {

@@ -1,5 +1,7 @@
-/** What one connection may cost us. The defaults are far above what a kubelet or a CLI does. */
+/** What peers may cost us, per connection. The defaults are far above what a kubelet or a CLI does. */
 export interface Limits {
+  /** Connections at once; more are closed as they come. */
+  maxConnections: number;
   /** Streams open at once, told to the peer; running handlers of streams that were reset count too (CVE-2023-44487). */
   maxConcurrentStreams: number;
   /** Bytes of a header list as RFC 7541 counts them, told to the peer. */
@@ -27,6 +29,7 @@ export interface Limits {
 }
 
 export const DEFAULT_LIMITS: Limits = {
+  maxConnections: 1024,
   maxConcurrentStreams: 1000,
   maxHeaderListBytes: 64 * 1024,
   maxHeaderBlockBytes: 64 * 1024,

@@ -5,16 +5,22 @@ const utf8 = new TextEncoder();
 const MAX_ENCODED = 12 * 1024;
 const ELLIPSIS = "...";
 
-/** Encodes all but printable ASCII without `%`; a text that would be too long is cut at a character and ends in dots. */
+/** Printable ASCII without `%`, and no blank at either end: HTTP/2 forbids those (RFC 9113, 8.2.1). */
+const PLAIN = /^(?! )[ -$&-~]*(?<! )$/;
+
+/**
+ * Encodes all but printable ASCII without `%`, and blanks at the ends. A text that would be too long is cut at a
+ * character and ends in dots.
+ */
 export function encodeGrpcMessage(text: string): string {
-  if (text.length <= MAX_ENCODED && /^[ -$&-~]*$/.test(text)) return text;
+  if (text.length <= MAX_ENCODED && PLAIN.test(text)) return text;
   let encoded = "";
   for (const character of text) {
     const piece = encodeCharacter(character);
     if (encoded.length + piece.length > MAX_ENCODED) return encoded + ELLIPSIS;
     encoded += piece;
   }
-  return encoded;
+  return encoded.replaceAll(/^ | $/g, "%20");
 }
 
 function encodeCharacter(character: string): string {

@@ -9,8 +9,6 @@ import type { Stream, StreamConsumer } from "./stream.ts";
 import { Deadlines } from "./timeout.ts";
 import type { Handlers, ServiceDefinition, StreamHandler, UnaryHandler } from "./types.ts";
 
-/** Connections at once; each may hold its limits' worth of memory. */
-const MAX_CONNECTIONS = 1024;
 const MEBIBYTE = 1024 * 1024;
 /** How long closed connections may take to go: one whose peer does not read would take forever. */
 const CLOSE_MILLISECONDS = 500;
@@ -152,8 +150,11 @@ export class Server {
         await new Promise((resolve) => setTimeout(resolve, 100));
         continue;
       }
-      if (this.#connections.size >= MAX_CONNECTIONS) {
-        this.#options.logger?.warn("too many connections", { limit: MAX_CONNECTIONS });
+      if (this.#connections.size >= this.#limits.maxConnections) {
+        this.#options.logger?.warn("a connection is closed", {
+          reason: "there are too many",
+          limit: this.#limits.maxConnections,
+        });
         conn.close();
         continue;
       }

@@ -11,6 +11,7 @@ export interface CallContext {
 }
 
 export type UnaryHandler<Request, Response> = (request: Request, context: CallContext) => Promise<Response> | Response;
+/** Its iterator must end when the signal is aborted: nothing else ends one that waits for something to send. */
 export type StreamHandler<Request, Response> = (request: Request, context: CallContext) => AsyncIterable<Response>;
 
 /** A message codec as ts-proto generates it. */

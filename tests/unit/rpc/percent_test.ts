@@ -10,6 +10,12 @@ Deno.test("encodeGrpcMessage() leaves printable ASCII alone, and encodes the res
   assertEquals(encodeGrpcMessage(""), "");
 });
 
+Deno.test("encodeGrpcMessage() encodes blanks at the ends, which a header value may not have", () => {
+  assertEquals(encodeGrpcMessage(" a b "), "%20a b%20");
+  assertEquals(encodeGrpcMessage(" "), "%20");
+  assertEquals(encodeGrpcMessage("ü "), "%C3%BC%20");
+});
+
 Deno.test("encodeGrpcMessage() makes a lone surrogate a replacement character", () => {
   assertEquals(encodeGrpcMessage("\ud800"), "%EF%BF%BD");
 });
