@@ -1,13 +1,10 @@
 import type { Endpoint } from "../child_events.ts";
 import { Authorizer } from "./authorizer.ts";
 import { RegistryFailure } from "./failure.ts";
-import { httpFailure, isTooLongToWait, shownUrl, USER_AGENT } from "./http.ts";
+import { httpFailure, shownUrl, USER_AGENT } from "./http.ts";
 
 const MAX_REDIRECTS = 10;
 const MAX_LOGINS = 2;
-const ATTEMPTS = 5;
-const FIRST_DELAY = 200;
-const MAX_DELAY = 5_000;
 
 /** One registry, or mirror, and one repository in it. */
 export class RegistryClient {
@@ -79,24 +76,4 @@ function redirectTarget(location: string, from: URL): URL {
     `${shownUrl(from)} redirects to ${JSON.stringify(location.slice(0, 200))}, which is no web address`,
     { retriable: false },
   );
-}
-
-/** Tries again, with growing pauses, what may succeed the next time. */
-export async function withRetries<T>(attempt: () => Promise<T>, attempts = ATTEMPTS): Promise<T> {
-  for (let failures = 1;; failures++) {
-    try {
-      return await attempt();
-    } catch (error) {
-      await pauseAfter(error, failures, attempts);
-    }
-  }
-}
-
-/** Waits before another attempt. @throws the error itself when there is no point in one. */
-export async function pauseAfter(error: unknown, failures: number, attempts = ATTEMPTS): Promise<void> {
-  if (!(error instanceof RegistryFailure) || !error.retriable || failures >= attempts) throw error;
-  const backOff = Math.min(MAX_DELAY, FIRST_DELAY * 2 ** (failures - 1)) * (0.75 + Math.random() / 2);
-  const delay = Math.max(backOff, error.retryAfter ?? 0);
-  if (isTooLongToWait(delay)) throw error;
-  await new Promise((resolve) => setTimeout(resolve, delay));
 }

@@ -2,9 +2,10 @@ import { type ByteSource, SourceError } from "../byte_source.ts";
 import type { FetchSource } from "../child_events.ts";
 import type { Descriptor } from "../documents.ts";
 import { INDEX_TYPES, MANIFEST_TYPES } from "../media_types.ts";
-import { pauseAfter, RegistryClient, withRetries } from "./client.ts";
+import { RegistryClient } from "./client.ts";
 import { RegistryFailure, summarize } from "./failure.ts";
 import { boundedBytes, shownUrl } from "./http.ts";
+import { Retries } from "./retries.ts";
 import { StallGuard } from "./stall.ts";
 
 const ACCEPT = [...INDEX_TYPES, ...MANIFEST_TYPES].join(", ");
@@ -25,7 +26,7 @@ export class RegistrySource implements ByteSource {
     return await this.#anywhere(
       `manifest ${reference} of ${this.#name}`,
       (client) =>
-        withRetries(async () => {
+        retriesAt(client).run(async () => {
           using guard = new StallGuard(this.#stall);
           const { response, url } = await guard.wait(
             client.get(`manifests/${reference}`, { accept: ACCEPT }, guard.signal),
@@ -43,7 +44,7 @@ export class RegistrySource implements ByteSource {
     let offset = 0;
     for (const client of this.#clients) {
       try {
-        let failures = 0;
+        const retries = retriesAt(client);
         while (offset < descriptor.size) {
           const before = offset;
           try {
@@ -52,8 +53,8 @@ export class RegistrySource implements ByteSource {
               yield part;
             }
           } catch (error) {
-            failures = offset === before ? failures + 1 : 1;
-            await pauseAfter(error, failures, attemptsAt(client));
+            if (offset > before) retries.progressed();
+            await retries.pauseAfter(error);
           }
         }
         return;
@@ -70,11 +71,12 @@ export class RegistrySource implements ByteSource {
     using guard = new StallGuard(this.#stall);
     const headers: Record<string, string> = offset === 0 ? {} : { range: `bytes=${offset}-` };
     const { response, url } = await guard.wait(client.get(`blobs/${descriptor.digest}`, headers, guard.signal));
-    let skip = bytesToSkip(response, offset, url);
-    let position = offset - skip;
     if (!response.body) throw new RegistryFailure(`GET ${shownUrl(url)}: an answer without a body`);
     const reader = response.body.getReader();
+    let position = 0;
     try {
+      let skip = bytesToSkip(response, offset, url);
+      position = offset - skip;
       for (;;) {
         const { done, value } = await guard.wait(bodyOf(url, guard.signal, reader.read()));
         if (done) break;
@@ -113,8 +115,8 @@ export class RegistrySource implements ByteSource {
 }
 
 /** The next endpoint is a better thing to try than the same mirror again. */
-function attemptsAt(client: RegistryClient): number | undefined {
-  return client.endpoint.mirrorOf === undefined ? undefined : 1;
+function retriesAt(client: RegistryClient): Retries {
+  return new Retries(client.endpoint.mirrorOf === undefined ? undefined : 1);
 }
 
 async function bodyOf<T>(url: URL, signal: AbortSignal, body: Promise<T>): Promise<T> {

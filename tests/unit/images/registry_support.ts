@@ -63,7 +63,7 @@ function freePort(): number {
   return listener.addr.port;
 }
 
-export type Misbehave = (request: Request, path: string) => Response | Promise<Response> | undefined;
+export type Misbehave = (request: Request, path: string) => Response | undefined | Promise<Response | undefined>;
 
 export interface TestRegistry extends AsyncDisposable {
   host: string;
@@ -113,8 +113,12 @@ export function startTestRegistry(image: TestImage, tag = "1"): TestRegistry {
 export function cutBody(bytes: Uint8Array, count: number): ReadableStream<Uint8Array> {
   let sent = false;
   return new ReadableStream({
-    pull(controller) {
-      if (sent) return controller.error(new Error("cut"));
+    async pull(controller) {
+      if (sent) {
+        // The server sends what it has only when it has a moment.
+        await new Promise((resolve) => setTimeout(resolve, 30));
+        return controller.error(new Error("cut"));
+      }
       sent = true;
       controller.enqueue(bytes.slice(0, count));
     },
