@@ -25,10 +25,13 @@ Deno.test({
   name: "proto/gen is what scripts/proto.ts makes of proto/ (needs node_modules/.bin/buf: run deno install)",
   ignore: !hasBuf(),
   fn: async () => {
-    const folder = await Deno.makeTempDir({ prefix: "skiff-proto-" });
+    const scratch = await Deno.makeTempDir({ prefix: "skiff-proto-" });
+    const folder = `${scratch}/gen`;
     try {
       const { success, stderr } = await new Deno.Command(Deno.execPath(), {
         args: ["run", "-A", `${root}scripts/proto.ts`, "--out", folder],
+        // The script leaves buf's cache in the temporary folder.
+        env: { TMPDIR: scratch },
         stdout: "null",
         stderr: "piped",
       }).output();
@@ -39,7 +42,7 @@ Deno.test({
         assertEquals(committed[path] === text, true, `proto/gen/${path} is out of date: run deno task proto`);
       }
     } finally {
-      await Deno.remove(folder, { recursive: true });
+      await Deno.remove(scratch, { recursive: true });
     }
   },
 });
