@@ -1,12 +1,24 @@
-import { assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { buildExecProcess, buildPauseSpec } from "../../../src/oci/mod.ts";
-import { LinuxContainerResources, NamespaceMode, PodSandboxConfig } from "../../../proto/gen/runtime/v1/api.ts";
+import {
+  LinuxContainerResources,
+  MountPropagation,
+  NamespaceMode,
+  PodSandboxConfig,
+} from "../../../proto/gen/runtime/v1/api.ts";
 import { Code, RpcError } from "../../../src/rpc/status.ts";
-import { kernel, pauseProgram, SIGTERM } from "../../../src/sys/mod.ts";
+import { kernel, MNT_DETACH, mountsBelow, MS_SHARED, pauseProgram, SIGTERM } from "../../../src/sys/mod.ts";
 import { LiveNode } from "./support/live_node.ts";
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 const SLEEP = ["sleep", "600"];
+
+async function until(condition: () => boolean): Promise<void> {
+  for (let waited = 0; !condition(); waited += 5) {
+    if (waited > 10_000) throw new Error("waited for 10 s");
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
 
 for (const runtime of ["runc", "crun"] as const) {
   const test = (name: string, fn: (node: LiveNode) => Promise<void>) =>
@@ -115,13 +127,14 @@ for (const runtime of ["runc", "crun"] as const) {
     const process = buildExecProcess(container.spec.process, [
       "sh",
       "-c",
-      "yes | head -c 200000000; yes e | head -c 3000000 >&2",
+      "yes | head -c 400000000; yes e | head -c 3000000 >&2",
     ], false);
     await node.runtime.execSync(node.handler, container.id, { ...process, args: ["true"] }, 0, 1 << 20);
     const before = Deno.memoryUsage().rss;
     const { exitCode, stdout, stderr } = await node.runtime.execSync(node.handler, container.id, process, 0, 1 << 20);
     assertEquals([exitCode, stdout.length, stderr.length], [0, 1 << 19, 1 << 19]);
-    assertEquals(Deno.memoryUsage().rss - before < 40 << 20, true);
+    // Other tests may run in this process at the same time: far less than what came, but not next to nothing.
+    assertEquals(Deno.memoryUsage().rss - before < 200 << 20, true);
   });
 
   // runc passes the output on itself and waits for its end: there only a timeout ends such a command.
@@ -137,7 +150,7 @@ for (const runtime of ["runc", "crun"] as const) {
 
   test("kill: the signal arrives, and one to a container that has ended is no error", async (node) => {
     const container = await node.start(["sh", "-c", "trap 'exit 3' TERM; echo ready; while :; do sleep 0.05; done"]);
-    while (!kernel.readText(container.log).includes("ready")) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until(() => kernel.readText(container.log).includes("ready"));
     await node.runtime.kill(node.handler, container.id, SIGTERM);
     assertEquals((await node.ended(container)).code, 3);
     await node.runtime.kill(node.handler, container.id, SIGTERM);
@@ -208,7 +221,8 @@ for (const runtime of ["runc", "crun"] as const) {
     await using _watch = node.monitor.watch((id) => void seen.push(id));
     const container = await node.start(["true"]);
     await node.ended(container);
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await until(() => seen.length > 0);
+    await new Promise((resolve) => setTimeout(resolve, 50));
     assertEquals(seen, [container.id]);
   });
 
@@ -308,6 +322,77 @@ for (const runtime of ["runc", "crun"] as const) {
     assertEquals(stdout, "run\nx");
     assertEquals(stderr.match(/Read-only file system/g)?.length, 2);
     assertMatch(stderr, /\/a\/run: Permission denied/);
+  });
+
+  test("mounts: HostToContainer and Bidirectional propagation", async (node) => {
+    const shared = `${node.state}/shared`;
+    kernel.mkdirs(shared, 0o755);
+    kernel.mount("tmpfs", shared, "tmpfs", 0);
+    try {
+      kernel.mount("", shared, null, MS_SHARED);
+      for (const folder of ["from-node", "from-container"]) kernel.mkdirs(`${shared}/${folder}`, 0o755);
+      const mount = (propagation: MountPropagation) => [{ containerPath: "/shared", hostPath: shared, propagation }];
+      const privileged = { sandbox: { privileged: true }, security: { privileged: true } };
+      const up = await node.start(["sh", "-c", "mount -t tmpfs x /shared/from-container; sleep 600"], {
+        ...privileged,
+        config: { mounts: mount(MountPropagation.PROPAGATION_BIDIRECTIONAL) },
+      });
+      const down = await node.start(SLEEP, {
+        config: { mounts: mount(MountPropagation.PROPAGATION_HOST_TO_CONTAINER) },
+      });
+      await until(() => mountsBelow(`${shared}/from-container`, kernel).length === 1);
+      kernel.mount("tmpfs", `${shared}/from-node`, "tmpfs", 0);
+      kernel.writeFile(`${shared}/from-node/file`, "x");
+      const list = buildExecProcess(down.spec.process, ["ls", "/shared/from-node"], false);
+      assertEquals(text((await node.runtime.execSync(node.handler, down.id, list, 10, 1000)).stdout), "file\n");
+      for (const container of [up, down]) await node.remove(container);
+    } finally {
+      for (const { mountPoint } of mountsBelow(shared, kernel).toReversed()) kernel.umountNow(mountPoint, MNT_DETACH);
+    }
+  });
+
+  test("CVE-2024-5154: an image whose /etc is a symlink out of its root has the pod's files mounted inside only", async (node) => {
+    const outside = `${node.state}/outside`;
+    kernel.mkdirs(outside, 0o755);
+    kernel.writeFile(`${outside}/passwd`, "outside:x:7:7::/:/bin/sh\n", 0o644);
+    const rootfs = `${node.state}/linked`;
+    for (const folder of ["bin", "proc", "sys", "dev"]) kernel.mkdirs(`${rootfs}/${folder}`, 0o755);
+    kernel.writeFile(`${rootfs}/bin/sh`, kernel.readFile("/bin/busybox", 32 << 20), 0o755);
+    kernel.symlink("../../outside", `${rootfs}/etc`);
+    assertThrows(() => node.prepare({ image: { user: "outside" }, input: { rootfs } }), RpcError, "no user");
+    const { code } = await node.output("true", { input: { rootfs } }).catch(() => ({ code: 0 }));
+    assertEquals([code, kernel.readDirectory(outside).map(({ name }) => name)], [0, ["passwd"]]);
+  });
+
+  test("CVE-2021-32760, CVE-2024-25621: state folders are for root alone", async (node) => {
+    const container = await node.start(SLEEP);
+    await node.runtime.execSync(
+      node.handler,
+      container.id,
+      buildExecProcess(container.spec.process, ["true"], false),
+      10,
+      1000,
+    );
+    for (const folder of ["exits", "attach", "persist", "exec", `persist/${container.id}`]) {
+      assertEquals(kernel.stat(`${node.state}/${folder}`).mode & 0o777, 0o700, folder);
+    }
+    assertEquals(kernel.stat(`${container.bundle}/config.json`).mode & 0o777, 0o600);
+  });
+
+  test("CVE-2022-23471, CVE-2025-64329: failed commands leave no file and no process", async (node) => {
+    const container = await node.start(SLEEP);
+    const process = buildExecProcess(container.spec.process, ["/no/such"], false);
+    for (let round = 0; round < 5; round++) {
+      const calls = Array.from(
+        { length: 8 },
+        () => node.runtime.execSync(node.handler, container.id, process, 10, 1000),
+      );
+      assertEquals((await Promise.allSettled(calls)).every(({ status }) => status === "rejected"), true);
+    }
+    assertEquals(kernel.readDirectory(`${node.state}/exec`), []);
+    assertEquals(node.cgroups.processes(container.input.placement), [container.pid]);
+    await node.remove(container);
+    assertEquals(node.leftovers(), []);
   });
 
   test("update() changes the limits of a running container", async (node) => {

@@ -27,6 +27,7 @@ const COMMANDS = [
   "stty",
   "touch",
   "kill",
+  "mount",
   "setsid",
   "ps",
 ];
@@ -156,9 +157,13 @@ export class LiveNode {
     return { code, stdout: of("stdout"), stderr: of("stderr") };
   }
 
-  async remove({ id, input, bundle }: LiveContainer): Promise<void> {
+  async remove({ id, input, bundle, conmonPid }: LiveContainer): Promise<void> {
     await this.runtime.delete(this.handler, id);
     await this.cgroups.remove(input.placement);
+    // conmon writes its exit file last.
+    for (let waited = 0; waited < 2000 && conmonPid > 0 && kernel.exists(`/proc/${conmonPid}`); waited += 5) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
     this.monitor.forget(id);
     await kernel.removeTree(bundle);
   }
@@ -207,8 +212,10 @@ export class LiveNode {
   #crun(): string {
     if (!kernel.exists("/sys/fs/cgroup/unified/cgroup.controllers")) return "/usr/bin/crun";
     const path = `${this.state}/crun.sh`;
-    const inside = 'umount /sys/fs/cgroup/unified; exec /usr/bin/crun "$@"';
-    kernel.writeFile(path, `#!/bin/sh\nexec unshare -m --propagation slave sh -c '${inside}' crun "$@"\n`, 0o755);
+    // Private first: where these mounts are shared the node itself would lose its v2 part.
+    const inside = 'mount --make-rprivate /sys/fs/cgroup; umount /sys/fs/cgroup/unified; exec /usr/bin/crun "$@"';
+    const script = `#!/bin/sh\nexec unshare -m --propagation unchanged sh -c '${inside}' crun "$@"\n`;
+    kernel.writeFile(path, script, 0o755);
     return path;
   }
 
