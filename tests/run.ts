@@ -25,7 +25,7 @@ async function main(args: string[]): Promise<number> {
   if (unknown.length > 0) {
     console.error(`no such suite: ${unknown.join(", ")}\n\nsuites:`);
     for (const { name, when, says } of suites) {
-      console.error(`  ${name.padEnd(8)} ${when === "full" ? "(--full) " : ""}${says}`);
+      console.error(`  ${name.padEnd(9)} ${when === "full" ? "(--full) " : ""}${says}`);
     }
     return 2;
   }
@@ -37,7 +37,7 @@ async function main(args: string[]): Promise<number> {
     const outcome = await run(suite, full);
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
     if (!outcome.ok) console.log(outcome.output);
-    console.log(`${outcome.ok ? "ok  " : "FAIL"}  ${suite.name.padEnd(8)}  ${outcome.line}  (${seconds} s)`);
+    console.log(`${outcome.ok ? "ok  " : "FAIL"}  ${suite.name.padEnd(9)}  ${outcome.line}  (${seconds} s)`);
     ok &&= outcome.ok;
   }
   const left = await leftSince(before);

@@ -16,5 +16,12 @@ export const suites: readonly Suite[] = [
   { name: "rpc", needsRoot: false, when: "core", says: "gRPC and HTTP/2: a Go client, grpc-js, h2spec" },
   { name: "cri", needsRoot: true, when: "core", says: "every CRI call against the compiled binary" },
   { name: "crictl", needsRoot: true, when: "core", says: "crictl against the compiled binary, with runc and crun" },
+  { name: "streaming", needsRoot: false, when: "core", says: "exec, attach and port-forward over SPDY and WebSocket" },
+  {
+    name: "critest",
+    needsRoot: true,
+    when: "full",
+    says: "the field's conformance suite, with stand-ins for its images",
+  },
   { name: "faults", needsRoot: true, when: "full", says: "kill -9, slow and failing programs, hostile input" },
 ];

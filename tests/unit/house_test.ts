@@ -1,5 +1,6 @@
 /** The rules of the house that a compiler does not know: who may import whom, who may call the kernel, names, sizes. */
 import { assertEquals } from "@std/assert";
+import { ImageServiceDefinition, RuntimeServiceDefinition } from "../../proto/gen/runtime/v1/api.ts";
 import { dirname, join, relative } from "@std/path";
 
 const root = new URL("../..", import.meta.url).pathname;
@@ -214,4 +215,17 @@ Deno.test("house: tests mirror src", () => {
     return file !== undefined && !folders.has(folder);
   });
   assertEquals(stray, []);
+});
+
+Deno.test("house: README says how many CRI calls are answered, and names the others", () => {
+  const doors = ["src/cri/runtime/mod.ts", "src/cri/image/mod.ts"].map((path) =>
+    Deno.readTextFileSync(join(root, path))
+  ).join("");
+  const answered = new Set([...doors.matchAll(/^ {4}(\w+): /gm)].map(([, key]) => key));
+  const methods = Object.entries({ ...RuntimeServiceDefinition.methods, ...ImageServiceDefinition.methods });
+  const missing = methods.filter(([key]) => !answered.has(key)).map(([, { name }]) => name);
+  const readme = Deno.readTextFileSync(join(root, "README.md"));
+  const row = /^\| Calls answered .*$/m.exec(readme)?.[0] ?? "";
+  assertEquals(/(\d+) of (\d+)/.exec(row)?.slice(1), [String(methods.length - missing.length), String(methods.length)]);
+  assertEquals(missing.filter((name) => !row.includes(name)), []);
 });
