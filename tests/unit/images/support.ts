@@ -73,8 +73,8 @@ export function imagesConfig(changes: Partial<Config["images"]> = {}): Config["i
 }
 
 /** A started service with folders of its own; disposing unmounts and removes all of it. */
-export async function openStore(images: Partial<Config["images"]> = {}): Promise<TestStore> {
-  const folder = await Deno.makeTempDir({ prefix: "skiff-images-" });
+export async function openStore(images: Partial<Config["images"]> = {}, existing?: string): Promise<TestStore> {
+  const folder = existing ?? await Deno.makeTempDir({ prefix: "skiff-images-" });
   const config = { root: `${folder}/root`, state: `${folder}/state`, images: imagesConfig(images) };
   const table = new MemoryTable();
   const logger = new MemoryLogger();
