@@ -12,7 +12,7 @@ import { podPlacement, Pods, Store } from "./pods/mod.ts";
 import { Server } from "./rpc/mod.ts";
 import { CgroupUsageReader } from "./stats/mod.ts";
 import { StreamingServer } from "./streaming/mod.ts";
-import { bootId, kernel, lockFile, programs, watchDirectory } from "./sys/mod.ts";
+import { bootId, kernel, lockFile, programs, releaseMemory, watchDirectory } from "./sys/mod.ts";
 
 export interface DaemonOptions {
   logger: Logger;
@@ -95,6 +95,8 @@ export async function startDaemon(
   await pods.start();
   stack.use(pods);
 
+  stack.use(releaseMemoryWhenIdle(pods));
+
   const metrics = config.metricsListen === ""
     ? noMetrics
     : await startMetrics(config.metricsListen, pods, stack, logger);
@@ -114,7 +116,7 @@ export async function startDaemon(
           streaming,
           handlers,
           node,
-          facts: () => ({ node, boot, storage: images.facts() }),
+          facts: () => ({ node, boot, storage: images.facts(), memory: Deno.memoryUsage() }),
         }),
       },
       {
@@ -139,6 +141,24 @@ export async function startDaemon(
   stack.defer(() => server.stop(STOP_GRACE));
   const stopping = stack.move();
   return { stop: () => stopping.disposeAsync() };
+}
+
+/** Between looks whether work has come to rest. */
+const IDLE_INTERVAL = 1_000;
+
+/** After a burst of work the heap stays as large as it was at its worst: given back once no job has run for a while. */
+function releaseMemoryWhenIdle(pods: Pods): Disposable {
+  let released = 0;
+  let last = 0;
+  const timer = setInterval(() => {
+    const ended = pods.jobsEnded;
+    const idle = ended === last && pods.jobsRunning === 0;
+    last = ended;
+    if (!idle || ended === released) return;
+    released = ended;
+    releaseMemory();
+  }, IDLE_INTERVAL);
+  return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 
 /** The store has one writer: the lock goes with the process, however it ends. */

@@ -151,6 +151,8 @@ export class Job {
 /** Runs jobs: joins equal ones, replaces a running one by a newer wish, keeps the last ones for people to look at. */
 export class Jobs {
   readonly #running = new Map<string, { job: Job; hash: string; result: Promise<unknown> }>();
+  /** Since the start; only the last ones are kept. */
+  endedCount = 0;
   readonly #tracked = new Set<Job>();
   readonly #ended: JobReport[] = [];
   readonly #store: Store;
@@ -250,6 +252,7 @@ export class Jobs {
   }
 
   #keepReport(report: JobReport): void {
+    this.endedCount++;
     this.#ended.push(report);
     if (this.#ended.length > this.#keep) this.#ended.splice(0, this.#ended.length - this.#keep);
   }

@@ -111,7 +111,7 @@ export class Pods implements AsyncDisposable {
   portForwardTarget(id: string): PortForwardTarget {
     return portForwardTarget(this.#context, id);
   }
-  /** After the kubelet has moved the log file away. */
+  /** After the kubelet has moved the log file away: there is a new one when this returns. */
   async reopenLog(id: string): Promise<void> {
     const container = this.catalog.container(id);
     if (container.record.state !== "running") {
@@ -120,7 +120,8 @@ export class Pods implements AsyncDisposable {
         `container ${container.id}: is ${container.record.state}, so its log is not written any more`,
       );
     }
-    await this.#context.monitor.reopenLog(container.record.bundle);
+    const { bundle, logPath } = container.record;
+    await this.#context.monitor.reopenLog(bundle, logPath === "" ? undefined : logPath);
   }
 
   /** Containers whose root file system is made of this image. */
@@ -148,6 +149,10 @@ export class Pods implements AsyncDisposable {
   }
   jobs(): JobReport[] {
     return this.#context.jobs.list();
+  }
+  /** Jobs that have ended since the start. */
+  get jobsEnded(): number {
+    return this.#context.jobs.endedCount;
   }
   get jobsRunning(): number {
     return this.#context.jobs.runningCount;

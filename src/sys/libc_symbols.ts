@@ -55,6 +55,8 @@ const SYMBOLS = {
   open_tree: { name: "syscall", parameters: ["i64", "i32", "buffer", "u32"], result: "i64" },
   mount_setattr: { name: "syscall", parameters: ["i64", "i32", "buffer", "u32", "buffer", "usize"], result: "i64" },
 
+  // glibc only: musl has nothing to trim.
+  malloc_trim: { parameters: ["usize"], result: "i32", optional: true },
   getpid: { parameters: [], result: "i32" },
   kill: { parameters: ["i32", "i32"], result: "i32" },
   pidfd_open: { name: "syscall", parameters: ["i64", "i32", "u32"], result: "i64" },

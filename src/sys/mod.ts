@@ -8,7 +8,7 @@ export { kernel, LibcKernel } from "./libc.ts";
 export { programs } from "./run.ts";
 export { asyncFd } from "./async_fd.ts";
 export { poller } from "./poller.ts";
-export { openPty, pipe, resizePty } from "./pipes.ts";
+export { enlargePipe, openPty, pipe, resizePty } from "./pipes.ts";
 export type { RecordedCall } from "./call_recorder.ts";
 export { RecordingKernel } from "./recording.ts";
 export {
@@ -28,6 +28,7 @@ export {
 export { type MountInfo, mountsBelow, parseMountInfo } from "./mountinfo.ts";
 export { watchDirectory } from "./watch_directory.ts";
 export { pauseProgram } from "./pause/program.ts";
+export { releaseMemory } from "./memory.ts";
 export { lockFile } from "./lock_file.ts";
 export { connectSeqpacket, shutdownWrite } from "./unix_seqpacket.ts";
 export { connectLoopback, type LoopbackAddress } from "./connect_loopback.ts";
