@@ -68,6 +68,8 @@ function isNotOfTheNode(line: string): boolean {
   return ![
     /^link: skiff-test0$/,
     /^packet filter rule: nat :CNI-HOSTPORT-(DNAT|MASQ|SETMARK) -$/,
+    /^packet filter rule: nat -A (PREROUTING|OUTPUT|POSTROUTING) .* -j CNI-HOSTPORT-(DNAT|MASQ)$/,
+    /^packet filter rule: nat -A CNI-HOSTPORT-(MASQ|SETMARK) .* 0x2000\/0x2000( -j MASQUERADE)?$/,
     /^packet filter rule: (nat|filter) :[A-Z]+ ACCEPT$/,
     /^cgroup: \S+\/skiff-t-\w+\/(skiff|critest|monitors(\/monitors)?)$/,
     /^mount: \S+\/skiff-state\/(layers|rootfs) /,
