@@ -116,7 +116,11 @@ Deno.test("buildSpec() sets the host name only in the pod's own UTS namespace", 
 Deno.test("buildSpec() reports the user as resolved, and the notes of all sections", () =>
   withFolder((rootfs) => {
     const { user, notes } = built({
-      security: { runAsUser: { value: 5n }, capabilities: { addCapabilities: ["SYS_TIME"] } },
+      security: {
+        runAsUser: { value: 5n },
+        capabilities: { addCapabilities: ["SYS_TIME"] },
+        namespaceOptions: { pid: NamespaceMode.CONTAINER },
+      },
       resources: { oomScoreAdj: -5n },
       node: { capabilities: [], minOomScoreAdj: 0 },
     }, rootfs);
