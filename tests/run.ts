@@ -9,6 +9,8 @@ import { type Suite, suites } from "./suites.ts";
 
 /** What a run left, kernel objects above all, may need a moment to go. */
 const PATIENCE_MS = 3_000;
+/** Of what was left behind; one pod alone may be a hundred things. */
+const MOST_LINES = 25;
 const here = new URL(".", import.meta.url).pathname;
 const isRoot = Deno.uid() === 0;
 
@@ -42,7 +44,8 @@ async function main(args: string[]): Promise<number> {
   }
   const left = await leftSince(before);
   console.log(`${left.length === 0 ? "ok  " : "FAIL"}  left behind: ${left.length === 0 ? "nothing" : ""}`);
-  for (const line of left) console.log(`        ${line}`);
+  for (const line of left.slice(0, MOST_LINES)) console.log(`        ${line}`);
+  if (left.length > MOST_LINES) console.log(`        and ${left.length - MOST_LINES} more`);
   return ok && left.length === 0 ? 0 : 1;
 }
 
