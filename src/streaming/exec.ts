@@ -1,9 +1,11 @@
 import { messageOf } from "../rpc/status.ts";
-import { type AsyncFd, asyncFd, type Kernel, openPty, pipe, resizePty, setRawPty } from "../sys/mod.ts";
+import { type AsyncFd, asyncFd, enlargePipe, type Kernel, openPty, pipe, resizePty, setRawPty } from "../sys/mod.ts";
 import { OutputPump } from "./output_pump.ts";
 import { exitStatus, internalError } from "./status.ts";
 import { type TerminalSize, terminalSizes } from "./terminal_size.ts";
 import type { ByteSource, ExecTarget, RemoteStreams, RunningCommand, Status } from "./types.ts";
+
+const PIPE_BYTES = 1 << 20;
 
 /** Milliseconds that the start of a command on a terminal waits for the terminal's size: kubectl sends it with the first bytes. */
 const FIRST_SIZE_WAIT = 100;
@@ -23,6 +25,7 @@ async function onPipes(kernel: Kernel, target: ExecTarget, streams: RemoteStream
   const newPipe = () => {
     const ends = pipe();
     open.push(ends.read, ends.write);
+    enlargePipe(ends.read, PIPE_BYTES);
     return ends;
   };
   let stdin: AsyncFd | undefined;

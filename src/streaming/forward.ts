@@ -1,5 +1,5 @@
 import { messageOf } from "../rpc/status.ts";
-import { type AsyncFd, connectLoopback, isErrno, shutdownWrite } from "../sys/mod.ts";
+import { type AsyncFd, connectLoopback, Errno, shutdownWrite } from "../sys/mod.ts";
 import type { ByteSink, ByteSource, PortForwardTarget } from "./types.ts";
 
 const BUFFER_BYTES = 64 << 10;
@@ -55,7 +55,7 @@ async function connect({ id, netns }: PortForwardTarget, port: number): Promise<
     try {
       return await connectLoopback({ family, port }, { netns, timeout: CONNECT_TIMEOUT });
     } catch (error) {
-      const cause = isErrno(error) ? error.text : messageOf(error);
+      const cause = error instanceof Errno ? error.text : messageOf(error);
       failures.push(`${family === "ipv4" ? "127.0.0.1" : "::1"}: ${cause}`);
     }
   }

@@ -38,3 +38,10 @@ export function resizePty(master: number, rows: number, columns: number): void {
     throw failure(errno(), "ioctl", `TIOCSWINSZ of descriptor ${master}`);
   }
 }
+
+const F_SETPIPE_SZ = 1031;
+
+/** Makes a pipe hold more, so that its two ends wait for each other less often. Best effort: the user's share of pipe memory may be used up. */
+export function enlargePipe(fd: number, bytes: number): void {
+  libc().fcntl(fd, F_SETPIPE_SZ, BigInt(bytes));
+}

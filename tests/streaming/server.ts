@@ -84,7 +84,7 @@ const answers: Record<string, (query: URLSearchParams) => string | Promise<strin
       threads: number("Threads"),
       descriptors: kernel.readDirectory("/proc/self/fd").length,
       connections: streaming.connections,
-      files: kernel.readDirectory(`${node.state}/exec`).length,
+      files: kernel.exists(`${node.state}/exec`) ? kernel.readDirectory(`${node.state}/exec`).length : 0,
     });
   },
 };

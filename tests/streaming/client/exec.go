@@ -160,6 +160,7 @@ func runMany(args []string) (any, error) {
 	protocol := flags.String("protocol", "spdy", "")
 	count := flags.Int("count", 100, "")
 	parallel := flags.Int("parallel", 100, "")
+	tty := flags.Bool("tty", false, "")
 	if err := flags.Parse(args); err != nil {
 		return nil, err
 	}
@@ -173,7 +174,7 @@ func runMany(args []string) (any, error) {
 		group.Go(func() {
 			defer func() { <-slots }()
 			stdout := newSink()
-			err := runOne(*protocol, flags.Arg(0), stdout)
+			err := runOne(*protocol, flags.Arg(0), *tty, stdout)
 			mutex.Lock()
 			defer mutex.Unlock()
 			var exit exec.CodeExitError
@@ -192,7 +193,7 @@ func runMany(args []string) (any, error) {
 	return answer, nil
 }
 
-func runOne(protocol string, control string, stdout io.Writer) error {
+func runOne(protocol string, control string, tty bool, stdout io.Writer) error {
 	target, err := fetch(control)
 	if err != nil {
 		return err
@@ -203,5 +204,9 @@ func runOne(protocol string, control string, stdout io.Writer) error {
 	}
 	context, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	return e.StreamWithContext(context, remotecommand.StreamOptions{Stdout: stdout, Stderr: io.Discard})
+	options := remotecommand.StreamOptions{Stdout: stdout, Tty: tty}
+	if !tty {
+		options.Stderr = io.Discard
+	}
+	return e.StreamWithContext(context, options)
 }

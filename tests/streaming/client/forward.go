@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/portforward"
 	"k8s.io/client-go/transport/spdy"
+	"k8s.io/klog/v2"
 	"k8s.io/streaming/pkg/httpstream"
 )
 
@@ -67,7 +68,10 @@ func runForward(args []string) (any, error) {
 		dialer = spdy.NewDialerForStreaming(upgrader, &http.Client{Transport: transport}, "POST", target)
 	}
 	stop, ready := make(chan struct{}), make(chan struct{})
+	// What kubectl shows of a connection that failed goes through klog.
 	errorText := new(bytes.Buffer)
+	klog.LogToStderr(false)
+	klog.SetOutput(errorText)
 	forwarder, err := portforward.NewForStreaming(dialer, []string{fmt.Sprintf("0:%d", *port)}, stop, ready, io.Discard, errorText)
 	if err != nil {
 		return nil, err
@@ -110,6 +114,7 @@ func runForward(args []string) (any, error) {
 	case <-time.After(10 * time.Second):
 		return nil, errors.New("port forwarding did not end")
 	}
+	klog.Flush()
 	answer.Errors = strings.TrimSpace(answer.Errors + " " + errorText.String())
 	return answer, nil
 }
