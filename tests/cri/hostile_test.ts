@@ -35,7 +35,7 @@ async function startOf(bench: Workbench, part: Part): Promise<void> {
 test("a USER beyond 2^31, below zero, or half a number is an error, not root (CVE-2024-40635, CVE-2026-46680)", async (bench) => {
   for (const User of ["4294967296", "4294967295:1", "-1", "0x0", "0:4294967296", "1000 0", " 0", "1e3"]) {
     const part = await use(bench, base([], { User }));
-    await assertRefused(startOf(bench, part), [Code.INVALID_ARGUMENT, Code.FAILED_PRECONDITION], User.trim());
+    await assertRefused(startOf(bench, part), [Code.INVALID_ARGUMENT, Code.FAILED_PRECONDITION], "USER");
   }
 });
 
@@ -170,6 +170,7 @@ test("an image without layers has an empty root, not somebody else's (CVE-2026-2
     Code.INVALID_ARGUMENT,
     Code.FAILED_PRECONDITION,
     Code.NOT_FOUND,
+    Code.INTERNAL,
   ], "/bin/sh");
 });
 
@@ -220,7 +221,7 @@ test("layers that reach out of the root write nothing outside, and none escapes 
 test("a layer that inflates beyond its limit, or claims a size that isn't there, is refused", async (bench) => {
   const content = layer([{ path: "short", data: "x", size: 1 << 30 }]);
   await bench.node.registry.add("hostile/size", "1", image([content], {}));
-  await assertRefused(bench.pull(bench.node.image("hostile/size:1")), [
+  await assertRefused(bench.pull(bench.node.directImage("hostile/size:1")), [
     Code.INVALID_ARGUMENT,
     Code.FAILED_PRECONDITION,
     Code.DATA_LOSS,
@@ -272,7 +273,7 @@ test("references that are no references are refused by field (CVE-2024-3727)", a
   for (
     const image of [
       "",
-      "UPPER/case",
+      "registry.test/UPPER/case",
       "a b",
       "registry.test/x@sha256:../../etc",
       "registry.test/x@sha256:12",

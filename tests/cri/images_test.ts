@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { busybox, busyboxLayer, path } from "../images/busybox.ts";
-import { blobOf, goArchitecture, image, index, layer } from "../images/image.ts";
+import { blobOf, goArchitecture, image, index, type Layer, layer } from "../images/image.ts";
 import { Code } from "../support/client.ts";
 import { assertRefused, type Workbench } from "../support/pods.ts";
 import { onSkiff } from "../support/runtime_under_test.ts";
@@ -69,7 +69,7 @@ test("PullImage() takes this platform's entry of an index", async (bench) => {
   const foreign = index([{ image: other, os: "linux", architecture: "s390x" }]);
   await bench.node.registry.add("test/foreign", "1", [other], foreign);
   await assertRefused(
-    bench.pull(bench.node.image("test/foreign:1")),
+    bench.pull(bench.node.directImage("test/foreign:1")),
     [Code.NOT_FOUND, Code.FAILED_PRECONDITION],
     `linux/${goArchitecture}`,
   );
@@ -200,7 +200,7 @@ test("RemoveImage() of an image in use leaves its containers alone", async (benc
 });
 
 test("ImageStatus() of what isn't there is empty, not an error", async (bench) => {
-  assertEquals(await status(bench, bench.node.image("test/nothing:1")), undefined);
+  assertEquals(await status(bench, bench.node.directImage("test/nothing:1")), undefined);
   assertEquals(await status(bench, "sha256:" + "0".repeat(64)), undefined);
 });
 
@@ -226,9 +226,9 @@ test("ImageFsInfo() grows with an image and shrinks without it", async (bench) =
 }, { skiffOnly: "it takes the figures every ten seconds" });
 
 test("PullImage() of what the registry hasn't says so by name", async (bench) => {
-  const name = bench.node.image("test/nothing:1");
+  const name = bench.node.directImage("test/nothing:1");
   await assertRefused(bench.pull(name), Code.NOT_FOUND, name);
-  await assertRefused(bench.pull(bench.node.image("test/busybox:nothing")), Code.NOT_FOUND, "nothing");
+  await assertRefused(bench.pull(bench.node.directImage("test/busybox:nothing")), Code.NOT_FOUND, "nothing");
 });
 
 test("PullImage() from a registry that doesn't answer says what it tried, and works again afterwards", async (bench) => {
@@ -251,26 +251,45 @@ test("PullImage() of the same image ten times at once makes one", async (bench) 
 test("PullImage() of content that isn't what its digest says is refused, and nothing of it stays", async (bench) => {
   const content = marked("to be tampered with");
   await bench.node.registry.add("test/tampered", "1", content);
-  const file = bench.node.registry.blobFile(content.layers[0].digest);
-  const other = layer([{ path: "mark", data: "TO BE TAMPERED WITH" }]);
-  await Deno.writeFile(file, other.content as Uint8Array);
-  const name = bench.node.image("test/tampered:1");
-  await assertRefused(bench.pull(name), [
-    Code.DATA_LOSS,
-    Code.INVALID_ARGUMENT,
-    Code.FAILED_PRECONDITION,
-    Code.INTERNAL,
-  ], content.layers[0].digest);
-  assertEquals(await status(bench, name), undefined);
-  await Deno.writeFile(file, content.layers[0].content as Uint8Array);
+  const [{ digest, content: original }] = content.layers as (Layer & { content: Uint8Array })[];
+  const flipped = original.slice();
+  flipped[flipped.length >> 1] ^= 1;
+  const longer = new Uint8Array([...original, 0]);
+  const shorter = original.slice(0, -1);
+  const name = bench.node.directImage("test/tampered:1");
+  for (const tampered of [flipped, longer, shorter]) {
+    await Deno.writeFile(bench.node.registry.blobFile(digest), tampered);
+    await assertRefused(
+      bench.pull(name),
+      [Code.DATA_LOSS, Code.INVALID_ARGUMENT, Code.FAILED_PRECONDITION, Code.UNAVAILABLE, Code.UNKNOWN],
+      digest,
+    );
+    assertEquals(await status(bench, name), undefined);
+  }
+  await Deno.writeFile(bench.node.registry.blobFile(digest), original);
   await bench.pull(name);
+});
+
+test("PullImage() says what was wrong with a mirror's content, even when the registry behind it doesn't answer", async (bench) => {
+  const content = marked("bad at the mirror");
+  await bench.node.registry.add("test/bad-mirror", "1", content);
+  const [{ digest, content: original }] = content.layers as (Layer & { content: Uint8Array })[];
+  const flipped = original.slice();
+  flipped[flipped.length >> 1] ^= 1;
+  await Deno.writeFile(bench.node.registry.blobFile(digest), flipped);
+  await assertRefused(
+    bench.pull(bench.node.image("test/bad-mirror:1")),
+    [Code.DATA_LOSS, Code.INVALID_ARGUMENT, Code.FAILED_PRECONDITION, Code.UNAVAILABLE],
+    digest.slice(7, 19),
+    bench.node.registry.url,
+  );
 });
 
 test("PullImage() of a layer whose uncompressed content isn't what the config says is refused", async (bench) => {
   const content = marked("wrong diff id");
   const lying = image([{ ...content.layers[0], diffId: "sha256:" + "1".repeat(64) }], {});
   await bench.node.registry.add("test/diff-id", "1", lying);
-  await assertRefused(bench.pull(bench.node.image("test/diff-id:1")), [
+  await assertRefused(bench.pull(bench.node.directImage("test/diff-id:1")), [
     Code.DATA_LOSS,
     Code.INVALID_ARGUMENT,
     Code.FAILED_PRECONDITION,
@@ -283,7 +302,7 @@ test("a manifest that is an index as well is refused (CVE-2021-41190)", async (b
     manifests: [{ mediaType: inner.manifest.mediaType, digest: inner.manifest.digest, size: inner.manifest.size }],
   });
   await bench.node.registry.add("test/ambiguous", "1", ambiguous);
-  await assertRefused(bench.pull(bench.node.image("test/ambiguous:1")), [
+  await assertRefused(bench.pull(bench.node.directImage("test/ambiguous:1")), [
     Code.INVALID_ARGUMENT,
     Code.FAILED_PRECONDITION,
   ], "manifests");
@@ -293,7 +312,7 @@ test("a manifest of more than 4 MiB is refused (CVE-2023-25153)", async (bench) 
   const big = image(marked("big").layers, {}, { annotations: { filler: "x".repeat(5 << 20) } });
   await bench.node.registry.add("test/big-manifest", "1", big);
   // Registries refuse to serve some such manifests themselves: either way the pull has to fail, and quickly.
-  await assertRefused(bench.pull(bench.node.image("test/big-manifest:1")), [
+  await assertRefused(bench.pull(bench.node.directImage("test/big-manifest:1")), [
     Code.INVALID_ARGUMENT,
     Code.RESOURCE_EXHAUSTED,
     Code.FAILED_PRECONDITION,
@@ -311,12 +330,12 @@ test("a layer that is no tar, and one that is no gzip, are refused within a seco
   await bench.node.registry.add("test/good", "1", marked("good"));
   const began = Date.now();
   await Promise.all([
-    assertRefused(bench.pull(bench.node.image("test/no-tar:1")), [
+    assertRefused(bench.pull(bench.node.directImage("test/no-tar:1")), [
       Code.INVALID_ARGUMENT,
       Code.FAILED_PRECONDITION,
       Code.DATA_LOSS,
     ]),
-    assertRefused(bench.pull(bench.node.image("test/no-gzip:1")), [
+    assertRefused(bench.pull(bench.node.directImage("test/no-gzip:1")), [
       Code.INVALID_ARGUMENT,
       Code.FAILED_PRECONDITION,
       Code.DATA_LOSS,

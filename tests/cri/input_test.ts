@@ -111,7 +111,7 @@ test("CreateContainer() refuses what would end in a wrong place", async (bench) 
   await assertRefused(
     create({ devices: [{ containerPath: "relative", hostPath: "/dev/null", permissions: "r" }] }),
     Code.INVALID_ARGUMENT,
-    "devices",
+    "container_path",
   );
   await assertRefused(
     create({ devices: [{ containerPath: "/dev/x", hostPath: "/dev/null", permissions: "rq" }] }),

@@ -86,6 +86,11 @@ export class TestNode implements AsyncDisposable {
     return `${this.registry.host}/${name}`;
   }
 
+  /** The same image by the address of the registry itself, without a mirror in between. */
+  directImage(name: string): string {
+    return `${new URL(this.registry.url).host}/${name}`;
+  }
+
   /** What there is of this node now; the runtimes' own data under `root` counts only with `files`. */
   snapshot(folders: string[] = []): Promise<Snapshot> {
     return snapshot({ instance: this.name, holder: this.holder.pid, leases: [this.leases], folders });

@@ -190,17 +190,38 @@ export interface LogLine {
   text: string;
 }
 
-/** The lines of a log in the CRI format: `TIME STREAM P|F TEXT`. Throws on a line of another form. */
-export function readLog(path: string): LogLine[] {
-  const lines = Deno.readTextFileSync(path).split("\n");
-  if (lines.pop() !== "") throw new Error(`${path} does not end with a newline`);
-  return lines.map((line) => {
-    const match = line.match(
+/**
+ * The entries of a log in the CRI format: `TIME STREAM P|F TEXT`. A `P` is the beginning of a line, which the next entry of
+ * the same stream goes on with. Throws on an entry of another form.
+ */
+export function readLogEntries(path: string): LogLine[] {
+  const entries = Deno.readTextFileSync(path).split("\n");
+  if (entries.pop() !== "") throw new Error(`${path} does not end with a newline`);
+  return entries.map((entry) => {
+    const match = entry.match(
       /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)) (stdout|stderr) (P|F) (.*)$/,
     );
-    if (!match) throw new Error(`${path}: not a line of a CRI log: ${JSON.stringify(line)}`);
+    if (!match) throw new Error(`${path}: not an entry of a CRI log: ${JSON.stringify(entry)}`);
     return { time: match[1], stream: match[2], tag: match[3], text: match[4] };
   });
+}
+
+/** The log as `kubectl logs` shows it: partial entries put together. */
+export function readLog(path: string): LogLine[] {
+  const lines: LogLine[] = [];
+  const open = new Map<string, LogLine>();
+  for (const entry of readLogEntries(path)) {
+    const line = open.get(entry.stream);
+    if (line) {
+      line.text += entry.text;
+      line.tag = entry.tag;
+    } else {
+      lines.push(entry);
+      open.set(entry.stream, entry);
+    }
+    if (entry.tag === "F") open.delete(entry.stream);
+  }
+  return lines;
 }
 
 /** Runs a call that must fail, and returns how. */

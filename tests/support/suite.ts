@@ -29,6 +29,13 @@ export interface Suite {
   readonly node: TestNode;
 }
 
+/**
+ * What is there while a daemon is, pods or not: its own cgroup and the monitors', the two folders under which it mounts,
+ * and, by design of the CNI plugins, their bridge and their own chains. A test of its own asks what a stop leaves of these.
+ */
+export const stays =
+  /^(cgroup: \S+\/(skiff|monitors(\/monitors)?)|mount: \S+-state\/(layers|rootfs) .*|link: skiff-test0|packet filter rule: .*)$/;
+
 export function suite(options: SuiteOptions = {}): Suite {
   let node: TestNode | undefined;
   let daemon: Daemon | undefined;
@@ -50,12 +57,7 @@ export function suite(options: SuiteOptions = {}): Suite {
     let left: string[] = [];
     try {
       await daemon?.stop();
-      // The bridge and the plugin's own chains stay by design of the CNI plugins; they go with the network namespace.
-      if (daemon instanceof Instance) {
-        left = (await node.leftSince(before!)).filter((line) =>
-          !/^(link: skiff-test0|packet filter rule: .*)$/.test(line)
-        );
-      }
+      if (daemon instanceof Instance) left = (await node.leftSince(before!)).filter((line) => !stays.test(line));
     } finally {
       await node[Symbol.asyncDispose]();
     }
