@@ -46,38 +46,12 @@ const ALWAYS = words(`
   utimensat utimensat_time64 utimes vfork vmsplice wait4 waitid waitpid write writev
 `);
 
-/** Address families of socket(2) above 2: all but AF_ALG, AF_VSOCK and those that no kernel serves any more. */
-const SOCKET_FAMILIES = [
-  7,
-  8,
-  9,
-  10,
-  13,
-  14,
-  15,
-  16,
-  17,
-  18,
-  21,
-  22,
-  24,
-  26,
-  27,
-  28,
-  29,
-  30,
-  31,
-  32,
-  33,
-  35,
-  36,
-  39,
-  41,
-  42,
-  43,
-  44,
-  45,
-];
+/**
+ * Address families of socket(2): all but AF_ALG, AF_VSOCK and those that no kernel serves any more. One
+ * operator for all of them: libseccomp needs twice the time to compile a filter that mixes two.
+ */
+const SOCKET_FAMILIES = [[0, 2], [7, 10], [13, 18], [21, 22], [24, 24], [26, 33], [35, 36], [39, 39], [41, 45]]
+  .flatMap(([first, last]) => Array.from({ length: last - first + 1 }, (_, index) => first + index));
 
 /** personality(2): PER_LINUX and PER_LINUX32, each also with UNAME26, and the question which it is. */
 const PERSONAS = [0x0, 0x8, 0x20000, 0x20008, 0xffffffff];
@@ -132,7 +106,6 @@ export const DEFAULT_PROFILE: SeccompProfile = {
     allow(ALWAYS),
     // Older kernels let a tracee get around its own filter.
     allow(["process_vm_readv", "process_vm_writev", "ptrace"], { includes: { minKernel: "4.8" } }),
-    allow(["socket"], { args: argument(0, 3, "SCMP_CMP_LT") }),
     ...SOCKET_FAMILIES.map((family) => allow(["socket"], { args: argument(0, family, "SCMP_CMP_EQ") })),
     ...PERSONAS.map((persona) => allow(["personality"], { args: argument(0, persona, "SCMP_CMP_EQ") })),
     ...Object.entries(WITH_ARCHITECTURE).map(([architecture, names]) =>
