@@ -20,6 +20,10 @@ export interface ChildPairOptions {
   onBytes?: (bytes: number) => void;
 }
 
+/** Milliseconds without a sign of life after which a pull is given up; only its own bugs or a dead disk get here. */
+const MAX_SILENCE = 10 * 60_000;
+/** Reports that nobody has asked for yet. A sound parser has one for each of its layers at most. */
+const MAX_EVENTS = 64;
 /** Of what a child said besides its events, so much is kept for the error message. */
 const MAX_NOISE = 2_000;
 const MAX_FETCH_LINE = 1 << 20;
@@ -36,6 +40,7 @@ export class ChildPair implements AsyncDisposable {
   #commands: AsyncFd;
   #events: ParseEvent[] = [];
   #wake = () => {};
+  #lastSign = performance.now();
   #parseEnded = false;
   #parseError: { message: string; stream?: number } | undefined;
   #fetchError: RpcError | undefined;
@@ -83,15 +88,20 @@ export class ChildPair implements AsyncDisposable {
   async next(signal: AbortSignal): Promise<ParseEvent> {
     const onAbort = () => this.#wake();
     signal.addEventListener("abort", onAbort);
+    const watch = setInterval(onAbort, MAX_SILENCE / 10);
     try {
       for (;;) {
         signal.throwIfAborted();
+        if (performance.now() - this.#lastSign > MAX_SILENCE) {
+          throw new RpcError(Code.DEADLINE_EXCEEDED, `the pull made no progress for ${MAX_SILENCE / 60_000} minutes`);
+        }
         const event = this.#events.shift();
         if (event) return event;
         if (this.#parseEnded) throw await this.#failure();
         await new Promise<void>((resolve) => this.#wake = resolve);
       }
     } finally {
+      clearInterval(watch);
       signal.removeEventListener("abort", onAbort);
     }
   }
@@ -120,6 +130,7 @@ export class ChildPair implements AsyncDisposable {
     const buffer = new Uint8Array(1 << 16);
     try {
       for (let count = await fd.read(buffer); count !== null; count = await fd.read(buffer)) {
+        this.#lastSign = performance.now();
         lines.push(buffer.subarray(0, count)).forEach(take);
       }
     } catch (error) {
@@ -139,7 +150,7 @@ export class ChildPair implements AsyncDisposable {
       this.#fetch.kill(SIGKILL);
       return;
     }
-    this.#events.push(event);
+    if (this.#events.push(event) > MAX_EVENTS) throw new Error("the parser reports more than it was asked for");
     this.#wake();
   }
 

@@ -102,6 +102,7 @@ export class Downloads {
     progress.layersDone = wanted.length - missing.length;
     progress.bytesTotal = missing.reduce((sum, { blob }) => sum + blob.size, 0);
     options.onProgress({ ...progress });
+    this.#requireSpace(progress.bytesTotal);
     await this.#allLayers(source, { pair, staging: staging.path }, wanted, progress, options);
     progress.phase = "done";
     options.onProgress({ ...progress });
@@ -179,6 +180,13 @@ export class Downloads {
       }
       await pair.finish();
     } catch (error) {
+      if (error instanceof ParseFailure && isDiskFull(error)) {
+        throw new RpcError(
+          Code.RESOURCE_EXHAUSTED,
+          `no space is left in ${this.#dependencies.layers.folder}: remove images, or give \`root\` a larger disk`,
+          { cause: error },
+        );
+      }
       const layer = error instanceof ParseFailure && error.stream !== undefined ? layers[error.stream] : undefined;
       if (!layer) throw error;
       throw new RpcError(Code.FAILED_PRECONDITION, `cannot use layer ${layer.blob.digest}`, { cause: error });
@@ -207,6 +215,18 @@ export class Downloads {
     throw new RpcError(Code.FAILED_PRECONDITION, `indexes point to indexes more than ${MAX_INDEX_DEPTH} deep`);
   }
 
+  /** Unpacked layers are hardly ever smaller than packed ones: what cannot fit is not begun. */
+  #requireSpace(bytes: number): void {
+    const { kernel, layers } = this.#dependencies;
+    const { blocksAvailable, blockSize } = kernel.statfs(layers.folder);
+    const free = blocksAvailable * blockSize;
+    if (bytes < free) return;
+    throw new RpcError(
+      Code.RESOURCE_EXHAUSTED,
+      `the image's layers take at least ${bytes} bytes; ${layers.folder} has ${free} left: remove images, or give \`root\` a larger disk`,
+    );
+  }
+
   #noPlatform({ manifests }: IndexEvent): RpcError {
     const there = [...new Set(manifests.map(({ platform }) => platform ? formatPlatform(platform) : "unnamed"))].join(
       ", ",
@@ -227,6 +247,10 @@ export class Downloads {
     };
     return new ChildPair({ kernel, programs, task, source, onBytes });
   }
+}
+
+function isDiskFull({ message }: Error): boolean {
+  return /\(os error (28|122)\)/.test(message);
 }
 
 /** Every layer of the manifest with its diff ID, each once. */

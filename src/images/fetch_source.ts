@@ -16,10 +16,19 @@ export function registrySource(
   const mirrors: Endpoint[] = (settings?.mirrors ?? []).map(({ url }) => ({ url, mirrorOf: reference.domain }));
   const scheme = settings?.plainHttp ? "http" : "https";
   const server = SERVERS[reference.domain] ?? reference.domain;
+  const credentials = isFor(auth, reference.domain, server) ? auth : undefined;
   return {
     kind: "registry",
     repository: reference.path,
-    endpoints: [...mirrors, { url: `${scheme}://${server}`, auth }],
+    endpoints: [...mirrors, { url: `${scheme}://${server}`, auth: credentials }],
     stallMilliseconds: images.stallTimeoutSeconds * 1000,
   };
+}
+
+/** Credentials that name a server are not for any other. Docker's own list of them has the registry under an old address. */
+function isFor(auth: RegistryAuth | undefined, ...hosts: string[]): boolean {
+  const address = auth?.serverAddress ?? "";
+  if (address === "") return true;
+  const host = address.replace(/^https?:\/\//, "").split("/")[0];
+  return hosts.includes(host) || (hosts.includes("docker.io") && host === "index.docker.io");
 }

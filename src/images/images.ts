@@ -181,8 +181,12 @@ export class ImageService implements Images, AsyncDisposable {
     return { mountpoint: this.#rootfs.writable.folder, ...this.#rootfs.writable.usage(id) };
   }
 
-  mountRootfs(request: RootfsRequest): Promise<{ root: string; upper: string }> {
-    return this.#rootfs.mount(request);
+  async mountRootfs(request: RootfsRequest): Promise<{ root: string; upper: string }> {
+    const { image } = request;
+    if (image.layers.some((diffId) => !this.#layers.get(diffId))) {
+      throw new RpcError(Code.NOT_FOUND, `the image ${image.id} was removed; pull it again`);
+    }
+    return await this.#rootfs.mount(request);
   }
 
   unmountRootfs(id: string): Promise<void> {

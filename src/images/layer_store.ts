@@ -114,8 +114,10 @@ export class LayerStore {
     if (!layer) return;
     this.#layers.delete(diffId);
     this.#bytes -= layer.size;
-    await this.#table.deleteLayer(diffId);
+    // Row and file go in this turn: a pull that wants the layer from now on makes both anew.
+    const deleted = this.#table.deleteLayer(diffId);
     this.#kernel.unlinkIfExists(`${this.folder}/${layer.file}`);
+    await deleted;
   }
 
   async #secure(staging: string, layer: StagedLayer): Promise<LayerRecord> {

@@ -91,6 +91,15 @@ export class LayerMounts {
     else this.#users.set(name, new Set([user]));
   }
 
+  /** The layers that the options of an overlay mount name. */
+  namesIn(options: string[]): string[] {
+    const paths = options.filter((option) => option.startsWith("lowerdir")).flatMap((option) =>
+      option.replace(/^[^=]*=/, "").split(":")
+    );
+    const prefix = `${this.#folder}/`;
+    return paths.filter((path) => path.startsWith(prefix)).map((path) => path.slice(prefix.length));
+  }
+
   isUsed(name: string): boolean {
     return this.#users.has(name);
   }

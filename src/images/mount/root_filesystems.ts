@@ -1,6 +1,6 @@
 import type { Logger } from "../../observe/types.ts";
 import { Code, RpcError } from "../../rpc/status.ts";
-import { EBUSY, isErrno, type Kernel, MNT_DETACH, type Programs } from "../../sys/mod.ts";
+import { EBUSY, isErrno, type Kernel, MNT_DETACH, mountsBelow, type Programs } from "../../sys/mod.ts";
 import { digestHex } from "../digest.ts";
 import type { LayerStore } from "../layer_store.ts";
 import type { ImageRecord, RootfsRequest } from "../types.ts";
@@ -81,6 +81,8 @@ export class RootFilesystems {
     if (!ID.test(id)) throw new RpcError(Code.INVALID_ARGUMENT, `${JSON.stringify(id)} cannot name a root file system`);
     const { problem } = this.#facts();
     if (problem !== "") throw new RpcError(Code.FAILED_PRECONDITION, `no root file system can be made: ${problem}`);
+    // From this turn on the image counts as used.
+    this.#images.set(id, image.id);
     return this.#queue.run(id, async () => {
       const paths = { root: `${this.#folder}/${id}`, upper: `${this.#writablePaths(id).upper}` };
       if (this.#mounted.has(id)) return paths;
@@ -123,19 +125,24 @@ export class RootFilesystems {
 
   /** After a restart: counts the layers of what is mounted again, and takes down what no container knows. */
   async recover(known: { id: string; image: ImageRecord | undefined }[]): Promise<void> {
-    const ids = new Map(known.map(({ id, image }) => [id, image]));
+    const containers = new Map(known.map(({ id, image }) => [id, { image }]));
+    const mounts = new Map(mountsBelow(this.#folder, this.#kernel).map((mount) => [mount.mountPoint, mount]));
     for (const id of [...this.#mounted]) {
-      const image = ids.get(id);
-      if (!image) {
+      const container = containers.get(id);
+      if (!container) {
         this.#logger.warn("a root file system of no container is taken down", { id });
         await this.unmount(id);
         continue;
       }
-      this.#images.set(id, image.id);
-      for (const diffId of image.layers) this.#layers.count(digestHex(diffId), id);
-      this.#layers.count(mendingName(chainId(image.layers)), id);
+      // What the kernel says counts, even of a container whose image got lost; mount(2) keeps no names that mean anything.
+      const mount = mounts.get(`${this.#folder}/${id}`);
+      for (const name of this.#layers.namesIn(mount?.superOptions ?? [])) this.#layers.count(name, id);
+      if (!container.image) continue;
+      this.#images.set(id, container.image.id);
+      for (const diffId of container.image.layers) this.#layers.count(digestHex(diffId), id);
+      this.#layers.count(mendingName(chainId(container.image.layers)), id);
     }
-    for (const id of this.writable.ids()) if (!ids.has(id)) this.writable.discard(id);
+    for (const id of this.writable.ids()) if (!containers.has(id)) this.writable.discard(id);
     await this.#layers.unmountUnused();
   }
 

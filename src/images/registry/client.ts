@@ -64,6 +64,14 @@ export class RegistryClient {
     try {
       return await fetch(url, { headers: all, redirect: "manual", signal });
     } catch (cause) {
+      if (String(cause).includes("peer certificate")) {
+        throw new RegistryFailure(
+          `GET ${
+            shownUrl(url)
+          }: its certificate is not trusted; add the authority that signed it to this node's certificates`,
+          { retriable: false, cause },
+        );
+      }
       throw new RegistryFailure(`GET ${shownUrl(url)}: no answer`, { cause: signal.aborted ? signal.reason : cause });
     }
   }

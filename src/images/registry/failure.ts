@@ -32,7 +32,7 @@ export class RegistryFailure extends Error {
       case 429:
         return Code.RESOURCE_EXHAUSTED;
       default:
-        return this.isUnavailable ? Code.UNAVAILABLE : Code.UNKNOWN;
+        return this.isUnavailable ? Code.UNAVAILABLE : Code.FAILED_PRECONDITION;
     }
   }
 

@@ -388,3 +388,26 @@ Deno.test("ImageService.pull() of a zstd image and of one that is not compressed
     });
   }
 });
+
+Deno.test("ImageService.pull() says so when the disk is full, and leaves nothing behind (root)", root, async () => {
+  const folder = await Deno.makeTempDir();
+  kernel.mount("tmpfs", folder, "tmpfs", 0, "size=6m");
+  try {
+    // Packed it fits, unpacked it does not; and packed it does not fit either.
+    for (const [index, content] of [new Uint8Array(20 << 20), random(8 << 20)].entries()) {
+      const image = buildImage([tar([file("x", content)])]);
+      await using registry = startTestRegistry(image);
+      await using store = await openStore(
+        { registries: { [registry.host]: { mirrors: [], plainHttp: true } } },
+        `${folder}/${index}`,
+      );
+      const { code, text } = await failure(store.service.pull(`${registry.host}/app:1`, undefined, {}));
+      assertEquals(code, Code.RESOURCE_EXHAUSTED, text);
+      assert(text.includes("remove images"), text);
+      assertEmpty(store);
+    }
+  } finally {
+    await kernel.umount(folder, 2);
+    await Deno.remove(folder, { recursive: true });
+  }
+});
