@@ -1,6 +1,6 @@
 import type { Kernel, Stat } from "../../sys/kernel.ts";
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFMT } from "../../sys/mod.ts";
-import { invalid, quote } from "../refusal.ts";
+import { invalid, quote, unimplemented } from "../refusal.ts";
 import type { Linux, Resources } from "../spec.ts";
 import { resolveHostPath } from "./host_paths.ts";
 import { absolutePath } from "./paths.ts";
@@ -32,6 +32,8 @@ export interface DeviceSection {
 
 /** Device nodes of the request; a privileged container has all of the node's. */
 export function deviceSection({ input: { config }, security, kernel }: Section): DeviceSection {
+  const [cdi] = config.CDIDevices;
+  if (cdi) throw unimplemented("CDI_devices", `${quote(cdi.name)} cannot be given: CDI is not supported`);
   if (security.privileged) {
     return { devices: nodesBelow(kernel, "/dev", "/dev"), rules: [{ allow: true, access: "rwm" }] };
   }

@@ -17,6 +17,9 @@ export function requestMounts(section: Section): { mounts: Mount[]; rootfsPropag
   if (requests.length > MOUNTS_MAX) {
     throw invalid("mounts", `${requests.length} mounts; at most ${MOUNTS_MAX} are taken`);
   }
+  if (section.input.node.selinux && requests.some(({ selinuxRelabel }) => selinuxRelabel)) {
+    section.notes.push("selinux_relabel of mounts has no effect: the files on the node keep their labels");
+  }
   const propagations = new Propagations(section);
   const mounts = requests.map((request) => bindMount(section, request, propagations));
   const duplicate = mounts.find((mount, index) =>

@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { RpcError } from "../../../../src/rpc/status.ts";
+import { Code, RpcError } from "../../../../src/rpc/status.ts";
 import { deviceSection } from "../../../../src/oci/spec/devices.ts";
 import { newSection } from "../../../../src/oci/spec/section.ts";
 import { kernel, S_IFBLK, S_IFCHR } from "../../../../src/sys/mod.ts";
@@ -90,6 +90,11 @@ for (const [name, wanted, message] of refused) {
     assertThrows(() => ask({ config: { devices: [wanted] } }), RpcError, message);
   });
 }
+
+Deno.test("deviceSection() answers UNIMPLEMENTED to a CDI device", () => {
+  const error = assertThrows(() => ask({ config: { CDIDevices: [{ name: "vendor.com/gpu=0" }] } }), RpcError);
+  assertEquals(error.code, Code.UNIMPLEMENTED);
+});
 
 Deno.test("deviceSection() CVE-2026-53492: annotations of the request give no device", () => {
   const annotations = { "cdi.k8s.io/x": "vendor.com/gpu=0", "io.kubernetes.cri-o.Devices": "/dev/kmsg" };

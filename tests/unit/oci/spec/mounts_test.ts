@@ -5,7 +5,7 @@ import { mountSection } from "../../../../src/oci/spec/mounts.ts";
 import { MOUNTS_MAX } from "../../../../src/oci/spec/request_mounts.ts";
 import { newSection } from "../../../../src/oci/spec/section.ts";
 import { type Kernel, kernel } from "../../../../src/sys/mod.ts";
-import { request, type RequestChanges, withFolder } from "../support/requests.ts";
+import { means, request, type RequestChanges, withFolder } from "../support/requests.ts";
 
 const { PROPAGATION_BIDIRECTIONAL, PROPAGATION_HOST_TO_CONTAINER } = MountPropagation;
 
@@ -224,6 +224,15 @@ Deno.test("mountSection() CVE-2022-23648: a VOLUME becomes a folder inside the r
     }
     assertEquals([...Deno.readDirSync(`${folder}/outside`)], []);
   }));
+
+Deno.test("mountSection() CVE-2021-43816: relabels nothing on the node, and says so where SELinux is on", () => {
+  const mounts = [{ containerPath: "/data", hostPath: "/etc/passwd", selinuxRelabel: true }];
+  for (const selinux of [false, true]) {
+    const section = newSection(request("/nowhere", { config: { mounts }, node: { selinux } }), means);
+    assertEquals(optionsOf(mountSection(section), "/data"), ["rbind", "rprivate", "rw"]);
+    assertEquals(section.notes.length, selinux ? 1 : 0);
+  }
+});
 
 Deno.test("mountSection() refuses a VOLUME that is not an absolute path", () => {
   assertThrows(() => ask({ image: { volumes: ["data"] } }), RpcError, "VOLUME");
