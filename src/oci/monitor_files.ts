@@ -60,6 +60,8 @@ export class MonitorFiles {
  * write to a place of somebody else's choice.
  */
 export function prepareLog(kernel: Kernel, path: string): void {
+  // conmon takes what is before a colon for the name of a log driver.
+  if (path.includes(":")) throw invalid("log_path", `${quote(path)} holds a colon, which the monitor cannot write to`);
   kernel.mkdirs(path.slice(0, path.lastIndexOf("/")) || "/", 0o755);
   try {
     kernel.close(kernel.open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o640));

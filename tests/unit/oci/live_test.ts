@@ -196,6 +196,7 @@ for (const runtime of ["runc", "crun"] as const) {
     kernel.symlink("/etc/passwd", container.log);
     const error = await assertRejects(() => node.create(container), RpcError);
     assertEquals(error.code, Code.INVALID_ARGUMENT);
+    await assertRejects(() => node.create(container, { logPath: `${node.state}/logs/a:b.log` }), RpcError, "colon");
   });
 
   test("reopenLog() starts a new file, and fails once conmon has ended", async (node) => {
