@@ -17,6 +17,8 @@ const isRoot = Deno.uid() === 0;
 interface Outcome {
   ok: boolean;
   line: string;
+  /** What the suite itself wants to be seen at the end: its output lines that begin with `summary: `. */
+  summaries: string[];
   output: string;
 }
 
@@ -33,6 +35,7 @@ async function main(args: string[]): Promise<number> {
   }
   const chosen = suites.filter(({ name, when }) => names.length > 0 ? names.includes(name) : full || when === "core");
   const before = await snapshot();
+  const summaries: string[] = [];
   let ok = true;
   for (const suite of chosen) {
     const started = performance.now();
@@ -40,18 +43,20 @@ async function main(args: string[]): Promise<number> {
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
     if (!outcome.ok) console.log(outcome.output);
     console.log(`${outcome.ok ? "ok  " : "FAIL"}  ${suite.name.padEnd(9)}  ${outcome.line}  (${seconds} s)`);
+    summaries.push(...outcome.summaries);
     ok &&= outcome.ok;
   }
   const left = await leftSince(before);
   console.log(`${left.length === 0 ? "ok  " : "FAIL"}  left behind: ${left.length === 0 ? "nothing" : ""}`);
   for (const line of left.slice(0, MOST_LINES)) console.log(`        ${line}`);
   if (left.length > MOST_LINES) console.log(`        and ${left.length - MOST_LINES} more`);
+  for (const line of summaries) console.log(line);
   return ok && left.length === 0 ? 0 : 1;
 }
 
 async function run(suite: Suite, full: boolean): Promise<Outcome> {
-  if (!hasTests(`${here}${suite.name}`)) return { ok: true, line: "no tests yet", output: "" };
-  if (suite.needsRoot && !isRoot) return { ok: true, line: "skipped: needs root", output: "" };
+  if (!hasTests(`${here}${suite.name}`)) return { ok: true, line: "no tests yet", summaries: [], output: "" };
+  if (suite.needsRoot && !isRoot) return { ok: true, line: "skipped: needs root", summaries: [], output: "" };
   const parallel = suite.parallel ? ["--parallel"] : [];
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["test", "--allow-all", "--quiet", ...parallel, `${here}${suite.name}`],
@@ -59,7 +64,8 @@ async function run(suite: Suite, full: boolean): Promise<Outcome> {
     stdin: "null",
   }).output();
   const output = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
-  return { ok: code === 0, line: summary(output), output };
+  const summaries = [...output.matchAll(/^summary: (.*)$/gm)].map((match) => match[1]);
+  return { ok: code === 0, line: summary(output), summaries, output };
 }
 
 /** The counts of deno's last line: `ok | 164 passed (3 steps) | 0 failed | 2 ignored (1s)`. */

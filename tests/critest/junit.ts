@@ -38,7 +38,7 @@ function reasonOf(body: string): string {
   const element = body.match(/<(failure|error|skipped)\b([^>]*?)(?:\/>|>([\s\S]*?)<\/\1>)/);
   if (!element) return "";
   const [, kind, attributes, text = ""] = element;
-  const message = attribute(attributes, "message").replace(/^skipped - /, "");
+  const message = attribute(attributes, "message").replace(/^skipped( - )?/, "");
   return kind === "skipped" ? message : unescape(text).trim() || message;
 }
 
