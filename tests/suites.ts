@@ -15,6 +15,12 @@ export const suites: readonly Suite[] = [
   { name: "unit", needsRoot: false, when: "core", parallel: true, says: "each file of src by itself; mirrors src" },
   { name: "rpc", needsRoot: false, when: "core", says: "gRPC and HTTP/2: a Go client, grpc-js, h2spec" },
   { name: "cri", needsRoot: true, when: "core", says: "every CRI call against the compiled binary" },
+  {
+    name: "cli",
+    needsRoot: true,
+    when: "core",
+    says: "skiff's own commands, signals, exit codes, reload, on the compiled binary",
+  },
   { name: "crictl", needsRoot: true, when: "core", says: "crictl against the compiled binary, with runc and crun" },
   { name: "streaming", needsRoot: false, when: "core", says: "exec, attach and port-forward over SPDY and WebSocket" },
   {

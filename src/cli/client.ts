@@ -2,6 +2,8 @@ import { type Command, Option } from "commander";
 import type { AdminServiceDefinition } from "../../proto/gen/skiff/v1/admin.ts";
 import type { ImageServiceDefinition, RuntimeServiceDefinition } from "../../proto/gen/runtime/v1/api.ts";
 import type { Client } from "../rpc/client.ts";
+import { messageOf, RpcError } from "../rpc/status.ts";
+import { Exit, EXIT_UNREACHABLE } from "./exit.ts";
 
 export const DEFAULT_SOCKET = "/run/skiff/skiff.sock";
 
@@ -34,5 +36,22 @@ export async function withDaemon<T>(options: DaemonOptions, use: (daemon: Daemon
   using runtime = connect(options.socket, api.RuntimeServiceDefinition);
   using images = connect(options.socket, api.ImageServiceDefinition);
   using administration = connect(options.socket, admin.AdminServiceDefinition);
-  return await use({ runtime, images, admin: administration });
+  try {
+    return await use({ runtime, images, admin: administration });
+  } catch (error) {
+    // The daemon may itself say UNAVAILABLE, of a registry for example: only the socket tells whether it was reached.
+    if (error instanceof RpcError && !await canConnect(options.socket)) {
+      throw new Exit(EXIT_UNREACHABLE, messageOf(error));
+    }
+    throw error;
+  }
+}
+
+async function canConnect(path: string): Promise<boolean> {
+  try {
+    (await Deno.connect({ transport: "unix", path })).close();
+    return true;
+  } catch {
+    return false;
+  }
 }

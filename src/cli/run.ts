@@ -1,7 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { type CommandLoader, type CommandModule, commands } from "./commands.ts";
-import { Exit, EXIT_FAILURE, EXIT_OK, EXIT_UNREACHABLE, EXIT_USAGE } from "./exit.ts";
-import { Code, messageOf, RpcError } from "../rpc/status.ts";
+import { Exit, EXIT_FAILURE, EXIT_OK, EXIT_USAGE } from "./exit.ts";
+import { messageOf } from "../rpc/status.ts";
 import { OutputClosed, processTerminal, type Terminal } from "./terminal.ts";
 
 /**
@@ -68,7 +68,7 @@ function exitCodeOf(error: unknown, terminal: Terminal): number {
     return error.code;
   }
   terminal.err(`skiff: ${messageOf(error)}\n`);
-  return error instanceof RpcError && error.code === Code.UNAVAILABLE ? EXIT_UNREACHABLE : EXIT_FAILURE;
+  return EXIT_FAILURE;
 }
 
 const HELP_FOOT = `

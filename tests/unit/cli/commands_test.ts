@@ -193,6 +193,18 @@ Deno.test("skiff image pull says why it failed", () =>
     assertEquals(ran, { code: 1, out: "", err: "busybox: resolving\nskiff: the registry has no such tag\n" });
   }));
 
+Deno.test("skiff takes UNAVAILABLE from a daemon that answers as a failure, not as nobody there", () =>
+  withAnswers({
+    runtime: {
+      ...listing,
+      listContainers: () => {
+        throw new RpcError(Code.UNAVAILABLE, "busy");
+      },
+    },
+  }, async (socket) => {
+    assertEquals(await skiff("ps", "--socket", socket), { code: 1, out: "", err: "skiff: busy\n" });
+  }));
+
 Deno.test("skiff image import refuses a relative path before it asks the daemon", async () => {
   const { code, err } = await skiff("image", "import", "layout", "--socket", "/nowhere");
   assertEquals([code, err], [2, 'skiff: "layout" is not an absolute path; the daemon has another working folder\n']);
