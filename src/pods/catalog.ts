@@ -33,6 +33,7 @@ export class Container {
   /** Set while it starts: a start is never seen half done. */
   starting?: Promise<void>;
   removing?: Promise<void>;
+  releasing?: Promise<void>;
   /** The running stop and its deadline (milliseconds since the epoch): a second stop only ever lowers it. */
   stop?: { deadline: number; done: Promise<void>; wake: () => void };
   /** Settles when the container has ended. */

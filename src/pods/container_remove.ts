@@ -1,7 +1,7 @@
 import type { Container } from "./catalog.ts";
+import { releaseContainer } from "./container_release.ts";
 import { type Context, emit } from "./context.ts";
 import { stopContainer } from "./container_stop.ts";
-import { removeFromRuntime } from "./teardown.ts";
 
 const DEADLINE = 115_000;
 
@@ -24,17 +24,7 @@ async function remove(context: Context, container: Container): Promise<void> {
   }, async (job) => {
     job.report.objectId = record.id;
     await job.step("stop", () => stopContainer(context, container, 0));
-    await job.step(
-      "runtime delete",
-      () =>
-        removeFromRuntime(context, {
-          id: record.id,
-          handler: record.runtime,
-          bundle: record.bundle,
-          placement: record.placement,
-          monitor: record.monitor,
-        }),
-    );
+    await job.step("runtime delete", () => releaseContainer(context, container));
     await job.step("rootfs", () => context.images.unmountRootfs(record.id));
     await job.step("folder", () => context.kernel.removeTree(record.bundle));
     context.store.deleteContainer(record.id);

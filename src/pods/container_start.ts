@@ -1,5 +1,6 @@
 import { Code, messageOf, RpcError } from "../rpc/status.ts";
 import type { Container } from "./catalog.ts";
+import { releaseInBackground } from "./container_release.ts";
 import { type Context, emit, nowNanoseconds } from "./context.ts";
 import { noteExit } from "./exit.ts";
 
@@ -64,4 +65,5 @@ function failed(context: Context, container: Container, message: string): void {
   });
   context.store.updateContainer(container.record);
   emit(context, "stopped", container.id, container.record.sandboxId);
+  releaseInBackground(context, container);
 }

@@ -1,5 +1,6 @@
 import { isAlive, SIGKILL, signalProcess } from "../sys/mod.ts";
 import type { Container } from "./catalog.ts";
+import { releaseContainer } from "./container_release.ts";
 import type { Context } from "./context.ts";
 import { noteExit, noteLost } from "./exit.ts";
 
@@ -23,9 +24,10 @@ export async function stopContainer(context: Context, container: Container, time
   }
   const stop = { deadline, done: Promise.resolve(), wake: () => {} };
   container.stop = stop;
-  stop.done = context.jobs.track("stop-container", container.id, () => run(context, container, stop)).finally(() =>
-    container.stop = undefined
-  );
+  stop.done = context.jobs.track("stop-container", container.id, async () => {
+    await run(context, container, stop);
+    await releaseContainer(context, container);
+  }).finally(() => container.stop = undefined);
   return await stop.done;
 }
 

@@ -25,6 +25,8 @@ export interface Context {
   cgroups: CgroupDriver;
   node: NodeLimits;
   statistics: Statistics;
+  /** Runs at most a few things at once that start the OCI runtime on their own account: a node that is drained must not start a hundred. */
+  limitRuntime: <T>(work: () => Promise<T>) => Promise<T>;
   events: Events;
   logger: Logger;
   bootId: string;

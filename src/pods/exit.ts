@@ -1,5 +1,6 @@
 import { isAlive } from "../sys/mod.ts";
 import type { Container } from "./catalog.ts";
+import { releaseInBackground } from "./container_release.ts";
 import { type Context, emit, nowNanoseconds } from "./context.ts";
 
 /** A monitor that died without an exit file leaves nobody who knows the code: this is what CRI-O reports, too. */
@@ -51,6 +52,7 @@ function end(
   container.change({ ...fields, state: "exited" });
   context.store.updateContainer(container.record);
   emit(context, "stopped", container.id, container.record.sandboxId);
+  releaseInBackground(context, container);
   context.logger.info("container ended", {
     container: container.id,
     pod: container.record.sandboxId,

@@ -1,3 +1,4 @@
+import pLimit from "p-limit";
 import type {
   CreateContainerRequest,
   LinuxContainerResources,
@@ -25,10 +26,15 @@ import { stopPodSandbox } from "./sandbox_stop.ts";
 import { Statistics } from "./statistics.ts";
 import { undoers } from "./teardown.ts";
 
+/** Ended containers that are taken out of the runtime at the same time. */
+const RELEASES_AT_ONCE = 8;
+
 /** Between looks for containers whose monitor died without a word. */
 const LOST_INTERVAL = 5_000;
 
-export type PodsOptions = Omit<Context, "catalog" | "jobs" | "statistics" | "events"> & { usage: UsageReader };
+export type PodsOptions = Omit<Context, "catalog" | "jobs" | "statistics" | "events" | "limitRuntime"> & {
+  usage: UsageReader;
+};
 
 /** Pods and containers: everything that cri/ and admin/ ask of the domain. */
 export class Pods implements AsyncDisposable {
@@ -42,7 +48,13 @@ export class Pods implements AsyncDisposable {
 
   constructor(options: PodsOptions) {
     this.statistics = new Statistics(options.usage, options.images, options.cgroups);
-    const context = { ...options, catalog: this.catalog, statistics: this.statistics, events: this.#events };
+    const context = {
+      ...options,
+      catalog: this.catalog,
+      statistics: this.statistics,
+      events: this.#events,
+      limitRuntime: pLimit(RELEASES_AT_ONCE),
+    };
     const jobs = new Jobs({
       store: options.store,
       undoers: undoers(context),

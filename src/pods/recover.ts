@@ -1,4 +1,5 @@
 import { Container, Sandbox } from "./catalog.ts";
+import { releaseInBackground } from "./container_release.ts";
 import type { Context } from "./context.ts";
 import { noteExit, noteLost, noteReboot } from "./exit.ts";
 import { stopPodSandbox } from "./sandbox_stop.ts";
@@ -33,6 +34,9 @@ export async function recover(context: Context): Promise<void> {
 export async function mend(context: Context): Promise<void> {
   const mended = await context.jobs.mend();
   if (mended > 0) context.logger.info("unfinished work of an earlier process was taken down", { things: mended });
+  for (const container of context.catalog.containers.values()) {
+    if (container.record.state === "exited") releaseInBackground(context, container);
+  }
   for (const sandbox of sandboxesOfEarlierBoots(context)) {
     await stopPodSandbox(context, sandbox).catch((error) => {
       context.logger.error("a pod of an earlier boot could not be taken down", { pod: sandbox.id, error });

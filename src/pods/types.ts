@@ -71,6 +71,8 @@ export interface ContainerRecord {
   logPath: string;
   /** Folder of the writable layer. */
   upper: string;
+  /** The runtime and the cgroups know nothing of it any more. */
+  released?: boolean;
   user: ResolvedUser;
   /** Linux signal number. */
   stopSignal: number;
