@@ -25,8 +25,10 @@ async function remove(context: Context, container: Container): Promise<void> {
     job.report.objectId = record.id;
     await job.step("stop", () => stopContainer(context, container, 0));
     await job.step("runtime delete", () => releaseContainer(context, container));
-    await job.step("rootfs", () => context.images.unmountRootfs(record.id));
-    await job.step("folder", () => context.kernel.removeTree(record.bundle));
+    await job.step(
+      "files",
+      () => Promise.all([context.images.unmountRootfs(record.id), context.kernel.removeTree(record.bundle)]),
+    );
     context.store.deleteContainer(record.id);
     context.catalog.deleteContainer(container);
     emit(context, "deleted", record.id, record.sandboxId);
