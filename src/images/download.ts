@@ -8,6 +8,7 @@ import { MAX_SLOTS } from "./frames.ts";
 import type { ImageConfig } from "./image_config.ts";
 import type { LayerStore, StagedLayer } from "./layer_store.ts";
 import { formatPlatform, nodePlatform, type Platform } from "./platform.ts";
+import { Slots } from "./slots.ts";
 import type { PullProgress } from "./types.ts";
 
 export interface DownloadDependencies {
@@ -44,6 +45,25 @@ interface WantedLayer {
   blob: Descriptor;
 }
 
+/** A pair of children and the folder that they write to. */
+interface Station extends AsyncDisposable {
+  pair: ChildPair;
+  staging: string;
+}
+
+interface LayerWork {
+  source: FetchSource;
+  /** Open already, for the manifest. */
+  first: Station;
+  wanted: WantedLayer[];
+  progress: PullProgress;
+  report: (changes: Partial<PullProgress>) => void;
+  signal: AbortSignal;
+}
+
+/** Pairs of children at the same time, for all pulls: each takes some 200 MB while it unpacks a large layer. */
+const MAX_PAIRS = 8;
+
 /** An index may point to an index, but not for ever. */
 const MAX_INDEX_DEPTH = 3;
 
@@ -52,6 +72,7 @@ export class Downloads {
   #dependencies: DownloadDependencies;
   /** Layers on their way; settles (never rejects) when the attempt is over. */
   #running = new Map<string, Promise<void>>();
+  #slots = new Slots(MAX_PAIRS);
   readonly platform: Platform;
 
   constructor(dependencies: DownloadDependencies) {
@@ -61,33 +82,29 @@ export class Downloads {
 
   /** The index of a layout, to see what is in it. */
   async readIndex(source: FetchSource, reference: string, signal: AbortSignal): Promise<IndexEvent> {
-    await using staging = this.#dependencies.layers.stage();
-    await using pair = this.#open(source, staging.path, () => {});
-    pair.send({ command: "manifest", reference, limit: this.#dependencies.config.limits.manifestBytes });
-    const event = await pair.next(signal);
+    await using station = await this.#open(source, signal, () => {});
+    station.pair.send({ command: "manifest", reference, limit: this.#dependencies.config.limits.manifestBytes });
+    const event = await station.pair.next(signal);
     if (event.event !== "index") throw unexpected(event);
     return event;
   }
 
   /** @param start tag or digest; a digest is held to. */
   async fetch(source: FetchSource, start: string, options: DownloadOptions): Promise<DownloadedImage> {
-    const { layers } = this.#dependencies;
+    const { layers, isComplete } = this.#dependencies;
     const progress: PullProgress = { phase: "resolving", bytesDone: 0, bytesTotal: 0, layersDone: 0, layersTotal: 0 };
-    options.onProgress({ ...progress });
-    await using staging = layers.stage();
-    await using pair = this.#open(source, staging.path, (bytes) => {
-      progress.bytesDone = bytes;
-      options.onProgress({ ...progress });
-    });
+    const report = (changes: Partial<PullProgress>) => options.onProgress({ ...Object.assign(progress, changes) });
+    report({});
+    await using station = await this.#open(source, options.signal, (bytesDone) => report({ bytesDone }));
 
     options.onStep("manifest");
-    const { digest, manifest } = await this.#manifest(pair, start, options.signal);
+    const { digest, manifest } = await this.#manifest(station.pair, start, options.signal);
     const id = manifest.config.digest;
-    if (this.#dependencies.isComplete(id)) return { id, digest, hold: layers.hold([]) };
+    if (isComplete(id)) return { id, digest, hold: layers.hold([]) };
 
     options.onStep("config");
-    pair.send({ command: "config", blob: manifest.config });
-    const event = await pair.next(options.signal);
+    station.pair.send({ command: "config", blob: manifest.config });
+    const event = await station.pair.next(options.signal);
     if (event.event !== "config") throw unexpected(event);
     requireSame("config", event.digest, id);
     const config = { ...event.config, text: event.text };
@@ -96,72 +113,58 @@ export class Downloads {
     options.onStep("layers");
     using stack = new DisposableStack();
     const hold = stack.use(layers.hold(config.diffIds));
-    progress.phase = "pulling";
-    progress.layersTotal = wanted.length;
     const missing = wanted.filter(({ diffId }) => !layers.get(diffId));
-    progress.layersDone = wanted.length - missing.length;
-    progress.bytesTotal = missing.reduce((sum, { blob }) => sum + blob.size, 0);
-    options.onProgress({ ...progress });
-    this.#requireSpace(progress.bytesTotal);
-    await this.#allLayers(source, { pair, staging: staging.path }, wanted, progress, options);
-    progress.phase = "done";
-    options.onProgress({ ...progress });
+    const bytesTotal = missing.reduce((sum, { blob }) => sum + blob.size, 0);
+    report({ phase: "pulling", layersTotal: wanted.length, layersDone: wanted.length - missing.length, bytesTotal });
+    this.#requireSpace(bytesTotal);
+    await this.#allLayers({ source, first: station, wanted, progress, report, signal: options.signal });
+    // Some of it may have come by another pull.
+    report({ phase: "done", layersDone: wanted.length, bytesDone: bytesTotal });
     stack.move();
     return { id, digest, config, hold };
   }
 
   /** Fetches what nobody else does, waits for the rest, and looks again: whoever was to bring a layer may have failed. */
-  async #allLayers(
-    source: FetchSource,
-    first: { pair: ChildPair; staging: string },
-    wanted: WantedLayer[],
-    progress: PullProgress,
-    options: DownloadOptions,
-  ): Promise<void> {
-    let open: typeof first | undefined = first;
-    for (;;) {
-      options.signal.throwIfAborted();
+  async #allLayers(work: LayerWork): Promise<void> {
+    const { source, first, wanted, progress, report, signal } = work;
+    for (let isFirst = true;;) {
+      signal.throwIfAborted();
       const missing = wanted.filter(({ diffId }) => !this.#dependencies.layers.get(diffId));
       if (missing.length === 0) return;
-      const mine = missing.filter(({ diffId }) => !this.#running.has(diffId)).slice(0, MAX_SLOTS);
-      if (mine.length === 0) {
-        await abortable(Promise.race(missing.map(({ diffId }) => this.#running.get(diffId)!)), options.signal);
-        continue;
+      if (missing.every(({ diffId }) => this.#running.has(diffId))) {
+        await abortable(Promise.race(missing.map(({ diffId }) => this.#running.get(diffId)!)), signal);
+      } else if (isFirst) {
+        isFirst = false;
+        await this.#claim(first, work);
+      } else {
+        const before = progress.bytesDone;
+        await using station = await this.#open(source, signal, (bytes) => report({ bytesDone: before + bytes }));
+        await this.#claim(station, work);
       }
-      const { promise, resolve } = Promise.withResolvers<void>();
-      for (const { diffId } of mine) this.#running.set(diffId, promise);
-      try {
-        if (open) await this.#batch(open.pair, open.staging, mine, progress, options);
-        else await this.#batchInNewPair(source, mine, progress, options);
-      } finally {
-        for (const { diffId } of mine) this.#running.delete(diffId);
-        resolve();
-      }
-      open = undefined;
     }
   }
 
-  async #batchInNewPair(
-    source: FetchSource,
-    layers: WantedLayer[],
-    progress: PullProgress,
-    options: DownloadOptions,
-  ): Promise<void> {
-    const before = progress.bytesDone;
-    await using staging = this.#dependencies.layers.stage();
-    await using pair = this.#open(source, staging.path, (bytes) => {
-      progress.bytesDone = before + bytes;
-      options.onProgress({ ...progress });
-    });
-    await this.#batch(pair, staging.path, layers, progress, options);
+  /** Fetches as many missing layers as a pair can carry. Only who has a pair claims layers: others may wait for them. */
+  async #claim(station: Station, work: LayerWork): Promise<void> {
+    const { layers } = this.#dependencies;
+    const mine = work.wanted.filter(({ diffId }) => !layers.get(diffId) && !this.#running.has(diffId)).slice(
+      0,
+      MAX_SLOTS,
+    );
+    const { promise, resolve } = Promise.withResolvers<void>();
+    for (const { diffId } of mine) this.#running.set(diffId, promise);
+    try {
+      await this.#batch(station, mine, work);
+    } finally {
+      for (const { diffId } of mine) this.#running.delete(diffId);
+      resolve();
+    }
   }
 
   async #batch(
-    pair: ChildPair,
-    staging: string,
+    { pair, staging }: Station,
     layers: WantedLayer[],
-    progress: PullProgress,
-    { signal, onProgress }: DownloadOptions,
+    { progress, report, signal }: LayerWork,
   ): Promise<void> {
     const staged: StagedLayer[] = [];
     try {
@@ -175,8 +178,7 @@ export class Downloads {
         requireSame(`unpacked layer ${layer.blob.digest}`, event.diffId, layer.diffId);
         const { stream, impliedDirectories, whiteoutDirectories } = event;
         staged.push({ stream, diffId: layer.diffId, impliedDirectories, whiteoutDirectories });
-        progress.layersDone++;
-        onProgress({ ...progress });
+        report({ layersDone: progress.layersDone + 1 });
       }
       await pair.finish();
     } catch (error) {
@@ -237,15 +239,21 @@ export class Downloads {
     );
   }
 
-  #open(source: FetchSource, staging: string, onBytes: (bytes: number) => void): ChildPair {
+  /** Two children with a staging folder of their own, as soon as there are few enough of them. */
+  async #open(source: FetchSource, signal: AbortSignal, onBytes: (bytes: number) => void): Promise<Station> {
     const { kernel, programs, config } = this.#dependencies;
     const { layers, entriesPerLayer, inflatedBytesPerLayer, manifestBytes } = config.limits;
+    await using stack = new AsyncDisposableStack();
+    stack.use(await this.#slots.acquire(signal));
+    const staging = stack.use(this.#dependencies.layers.stage()).path;
     const task: ParseTask = {
       staging,
       platform: this.platform,
       limits: { layers, entries: entriesPerLayer, inflatedBytes: inflatedBytesPerLayer, documentBytes: manifestBytes },
     };
-    return new ChildPair({ kernel, programs, task, source, onBytes });
+    const pair = stack.use(new ChildPair({ kernel, programs, task, source, onBytes }));
+    const owned = stack.move();
+    return { pair, staging, [Symbol.asyncDispose]: () => owned.disposeAsync() };
   }
 }
 

@@ -411,3 +411,23 @@ Deno.test("ImageService.pull() says so when the disk is full, and leaves nothing
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+Deno.test("ImageService.pull() of more images at once than there may be children (root)", root, async () => {
+  const shared = layer("shared", 100_000);
+  const images = Array.from({ length: 20 }, (_, index) => buildImage([shared, layer(`own${index}`)]));
+  await withRegistry(
+    { ...images[0], blobs: new Map(images.flatMap(({ blobs }) => [...blobs])) },
+    async (store, registry) => {
+      const names = images.map(({ manifest }) => `${registry.host}/app@${manifest.digest}`);
+      const cancelled = new AbortController();
+      const pulls = names.map((name, index) =>
+        store.service.pull(name, undefined, { signal: index === 19 ? cancelled.signal : undefined })
+      );
+      cancelled.abort();
+      const results = await Promise.allSettled(pulls);
+      assertEquals(results.map(({ status }) => status), [...Array(19).fill("fulfilled"), "rejected"]);
+      assertEquals([store.service.list().length, store.service.usage().inodesUsed], [19, 20]);
+      assertEquals(registry.requests.filter(({ path }) => path.endsWith(images[0].layers[0].digest)).length, 1);
+    },
+  );
+});
