@@ -64,17 +64,25 @@ export class RegistryClient {
     try {
       return await fetch(url, { headers: all, redirect: "manual", signal });
     } catch (cause) {
-      if (String(cause).includes("peer certificate")) {
-        throw new RegistryFailure(
-          `GET ${
-            shownUrl(url)
-          }: its certificate is not trusted; add the authority that signed it to this node's certificates`,
-          { retriable: false, cause },
-        );
-      }
-      throw new RegistryFailure(`GET ${shownUrl(url)}: no answer`, { cause: signal.aborted ? signal.reason : cause });
+      throw connectionFailure(url, signal.aborted ? signal.reason : cause);
     }
   }
+}
+
+/** Mistakes in a setup, told by what TLS says, are not worth another attempt. */
+function connectionFailure(url: URL, cause: unknown): RegistryFailure {
+  const text = String(cause);
+  const failed = (reason: string) =>
+    new RegistryFailure(`GET ${shownUrl(url)}: ${reason}`, { retriable: false, cause });
+  if (text.includes("peer certificate")) {
+    return failed("its certificate is not trusted; add the authority that signed it to this node's certificates");
+  }
+  if (text.includes("InvalidContentType")) {
+    return failed(
+      `it does not speak TLS; if that is as it should be, set images.registries."${url.host}".plainHttp: true`,
+    );
+  }
+  return new RegistryFailure(`GET ${shownUrl(url)}: no answer`, { cause });
 }
 
 function redirectTarget(location: string, from: URL): URL {
