@@ -5,6 +5,7 @@
  * Usage: deno run -A tests/run.ts [NAME…] [--full]. Suites are listed in suites.ts. scripts/test calls it after set-up and build.
  */
 import { difference, snapshot } from "./support/leftovers.ts";
+import { summaryVariable } from "./support/summary.ts";
 import { type Suite, suites } from "./suites.ts";
 
 /** What a run left, kernel objects above all, may need a moment to go. */
@@ -17,7 +18,7 @@ const isRoot = Deno.uid() === 0;
 interface Outcome {
   ok: boolean;
   line: string;
-  /** What the suite itself wants to be seen at the end: its output lines that begin with `summary: `. */
+  /** What the suite itself wants to be seen at the end. */
   summaries: string[];
   output: string;
 }
@@ -58,13 +59,20 @@ async function run(suite: Suite, full: boolean): Promise<Outcome> {
   if (!hasTests(`${here}${suite.name}`)) return { ok: true, line: "no tests yet", summaries: [], output: "" };
   if (suite.needsRoot && !isRoot) return { ok: true, line: "skipped: needs root", summaries: [], output: "" };
   const parallel = suite.parallel ? ["--parallel"] : [];
+  const summaryFile = await Deno.makeTempFile({ prefix: "skiff-test-summary-" });
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["test", "--allow-all", "--quiet", ...parallel, `${here}${suite.name}`],
-    env: { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", ...(full ? { SKIFF_TEST_FULL: "1" } : {}) },
+    env: {
+      NO_COLOR: "1",
+      DENO_NO_UPDATE_CHECK: "1",
+      [summaryVariable]: summaryFile,
+      ...(full ? { SKIFF_TEST_FULL: "1" } : {}),
+    },
     stdin: "null",
   }).output();
   const output = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
-  const summaries = [...output.matchAll(/^summary: (.*)$/gm)].map((match) => match[1]);
+  const summaries = (await Deno.readTextFile(summaryFile)).split("\n").filter((line) => line !== "");
+  await Deno.remove(summaryFile);
   return { ok: code === 0, line: summary(output), summaries, output };
 }
 
