@@ -114,10 +114,14 @@ export class LayerStore {
     if (!layer) return;
     this.#layers.delete(diffId);
     this.#bytes -= layer.size;
-    // Row and file go in this turn: a pull that wants the layer from now on makes both anew.
+    // Row and name go in this turn: a pull that wants the layer from now on makes both anew.
+    const doomed = `${this.#staging}/${crypto.randomUUID()}`;
     const deleted = this.#table.deleteLayer(diffId);
-    this.#kernel.unlinkIfExists(`${this.folder}/${layer.file}`);
+    const isThere = this.#kernel.exists(`${this.folder}/${layer.file}`);
+    if (isThere) this.#kernel.rename(`${this.folder}/${layer.file}`, doomed);
     await deleted;
+    // Dropping a file of gigabytes takes time, which Deno spends on another thread.
+    if (isThere) await Deno.remove(doomed);
   }
 
   async #secure(staging: string, layer: StagedLayer): Promise<LayerRecord> {

@@ -16,13 +16,18 @@ export async function boundedText(response: Response, limit: number): Promise<st
   return new TextDecoder().decode(await boundedBytes(response, limit));
 }
 
-export async function boundedBytes(response: Response, limit: number): Promise<Uint8Array> {
+/** @param setting of the configuration that the limit comes from. */
+export async function boundedBytes(response: Response, limit: number, setting?: string): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   let length = 0;
   for await (const part of response.body ?? []) {
     length += part.length;
     if (length > limit) {
-      throw new RegistryFailure(`the answer is over ${limit} bytes`, { status: response.status, retriable: false });
+      const where = setting === undefined ? "" : ` (${setting})`;
+      throw new RegistryFailure(`the answer is over ${limit} bytes${where}`, {
+        status: response.status,
+        retriable: false,
+      });
     }
     parts.push(part);
   }

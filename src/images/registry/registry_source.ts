@@ -31,7 +31,9 @@ export class RegistrySource implements ByteSource {
           const { response, url } = await guard.wait(
             client.get(`manifests/${reference}`, { accept: ACCEPT }, guard.signal),
           );
-          const bytes = await guard.wait(bodyOf(url, guard.signal, boundedBytes(response, limit)));
+          const bytes = await guard.wait(
+            bodyOf(url, guard.signal, boundedBytes(response, limit, "images.limits.manifestBytes")),
+          );
           const mediaType = (response.headers.get("content-type") ?? "").split(";")[0].trim().toLowerCase();
           return { bytes, mediaType };
         }),
