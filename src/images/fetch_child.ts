@@ -1,4 +1,5 @@
-import { Code } from "../rpc/status.ts";
+import { Code, messageOf } from "../rpc/status.ts";
+import type { Kernel } from "../sys/mod.ts";
 import { type ByteSource, SourceError } from "./byte_source.ts";
 import { type FetchCommand, type FetchEvent, type FetchSource, LineSplitter } from "./child_events.ts";
 import { FrameWriter } from "./frame_writer.ts";
@@ -17,9 +18,8 @@ const MAX_COMMAND = 4 << 20;
  */
 export async function main(_args: string[]): Promise<number> {
   const commands = readCommands();
-  const source = await openSource((await commands.next()).value as FetchSource);
-  const fetcher = new Fetcher(source);
   try {
+    const fetcher = new Fetcher(await openSource((await commands.next()).value as FetchSource));
     for await (const command of commands) await fetcher.run(command as FetchCommand);
     return 0;
   } catch (error) {
@@ -38,9 +38,17 @@ async function openSource(source: FetchSource): Promise<ByteSource> {
     import("../sys/mod.ts"),
     import("./layout_source.ts"),
   ]);
-  const folder = kernel.open(source.path, O_DIRECTORY);
+  const folder = openFolder(kernel, source.path, O_DIRECTORY);
   enterSandbox();
   return new LayoutSource(kernel, source.path, folder);
+}
+
+function openFolder(kernel: Kernel, path: string, flags: number): number {
+  try {
+    return kernel.open(path, flags);
+  } catch (error) {
+    throw new SourceError(Code.NOT_FOUND, `no OCI image layout can be read: ${messageOf(error)}`);
+  }
 }
 
 class Fetcher {
