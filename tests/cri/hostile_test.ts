@@ -139,7 +139,7 @@ test("a passwd file that is a fifo, a device, or endless is refused at once (CVE
       Code.INVALID_ARGUMENT,
       Code.FAILED_PRECONDITION,
       Code.RESOURCE_EXHAUSTED,
-    ], "app");
+    ], "passwd");
     assert(Date.now() - began < 8_000, `refused after ${Date.now() - began} ms`);
   }
   assert(bench.daemon.rss() - before < 100, `the daemon grew by ${bench.daemon.rss() - before} MB`);
@@ -205,7 +205,7 @@ test("layers that reach out of the root write nothing outside, and none escapes 
   };
   for (const [what, entries] of Object.entries(hostile)) {
     await bench.node.registry.add(`hostile/${what.toLowerCase()}`, "1", base(entries));
-    const name = bench.node.image(`hostile/${what.toLowerCase()}:1`);
+    const name = bench.node.directImage(`hostile/${what.toLowerCase()}:1`);
     const pulled = await bench.pull(name).then(() => true, () => false);
     if (pulled) {
       // What is let in must run like any image, and show nothing of the node.

@@ -252,10 +252,10 @@ test("PullImage() of content that isn't what its digest says is refused, and not
   const content = marked("to be tampered with");
   await bench.node.registry.add("test/tampered", "1", content);
   const [{ digest, content: original }] = content.layers as (Layer & { content: Uint8Array })[];
-  const flipped = original.slice();
+  const flipped = new Uint8Array(original);
   flipped[flipped.length >> 1] ^= 1;
   const longer = new Uint8Array([...original, 0]);
-  const shorter = original.slice(0, -1);
+  const shorter = new Uint8Array(original.subarray(0, -1));
   const name = bench.node.directImage("test/tampered:1");
   for (const tampered of [flipped, longer, shorter]) {
     await Deno.writeFile(bench.node.registry.blobFile(digest), tampered);
@@ -274,7 +274,7 @@ test("PullImage() says what was wrong with a mirror's content, even when the reg
   const content = marked("bad at the mirror");
   await bench.node.registry.add("test/bad-mirror", "1", content);
   const [{ digest, content: original }] = content.layers as (Layer & { content: Uint8Array })[];
-  const flipped = original.slice();
+  const flipped = new Uint8Array(original);
   flipped[flipped.length >> 1] ^= 1;
   await Deno.writeFile(bench.node.registry.blobFile(digest), flipped);
   await assertRefused(

@@ -34,11 +34,11 @@ asked() {
   for word in ${words}; do [ "$word" = "$when" ] && return 0; done
   return 1
 }
-if asked; then
+if asked "$@"; then
   read -r kind <"$mode/kind"
   echo $$ >>"$mode/pids"
   case $kind in
-    hang) while asked; do /bin/sleep 0.1; done ;;
+    hang) while asked "$@"; do /bin/sleep 0.1; done ;;
     fail) /bin/cat "$mode/text"; /bin/cat "$mode/text" >&2; exit 1 ;;
     garbage) /bin/cat "$mode/text"; exit 0 ;;
   esac

@@ -54,7 +54,9 @@ export abstract class Daemon implements AsyncDisposable {
     const child = this.node.holder.spawn(program, args, { cgroup: this.cgroup, log: this.logFile, env });
     this.#child = child;
     this.#died = undefined;
+    this.node.daemons.add(child.pid);
     child.status.then(({ code }) => {
+      this.node.daemons.delete(child.pid);
       if (this.#child === child) this.#died = code;
     });
     try {

@@ -11,6 +11,8 @@ export interface Scope {
   instance?: string;
   /** A process in the mount and network namespace to look into; default: this one's. */
   holder?: number;
+  /** Processes that are meant to be there: the daemons themselves. */
+  except?: number[];
   /** Folders of host-local's leases, besides the default one. */
   leases?: string[];
   /** Folders whose every file counts. */
@@ -76,7 +78,10 @@ function list(dir: string): Deno.DirEntry[] {
 function processes(scope: Scope, ours: (text: string) => boolean): string[] {
   const found: string[] = [];
   for (const { name: pid } of list("/proc")) {
-    if (!/^\d+$/.test(pid) || Number(pid) === Deno.pid || Number(pid) === scope.holder) continue;
+    if (
+      !/^\d+$/.test(pid) || Number(pid) === Deno.pid || Number(pid) === scope.holder ||
+      scope.except?.includes(Number(pid))
+    ) continue;
     const stat = read(`/proc/${pid}/stat`);
     const command = read(`/proc/${pid}/cmdline`).replaceAll("\0", " ").trim();
     // Kernel threads, and what died a moment ago and waits to be reaped by somebody else.

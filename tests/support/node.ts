@@ -16,6 +16,8 @@ export class TestNode implements AsyncDisposable {
   readonly monitors: string;
   readonly subnet = "10.241.7";
   registry!: Registry;
+  /** Pids of the daemons that run in it. */
+  readonly daemons = new Set<number>();
 
   private constructor(
     readonly name: string,
@@ -93,7 +95,13 @@ export class TestNode implements AsyncDisposable {
 
   /** What there is of this node now; the runtimes' own data under `root` counts only with `files`. */
   snapshot(folders: string[] = []): Promise<Snapshot> {
-    return snapshot({ instance: this.name, holder: this.holder.pid, leases: [this.leases], folders });
+    return snapshot({
+      instance: this.name,
+      holder: this.holder.pid,
+      leases: [this.leases],
+      except: [...this.daemons],
+      folders,
+    });
   }
 
   /** What came since `before` and is still here. Waits a little: kernel objects go a moment after the call that ends them. */
