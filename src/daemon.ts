@@ -116,7 +116,12 @@ export async function startDaemon(
           streaming,
           handlers,
           node,
-          facts: () => ({ node, boot, storage: images.facts(), memory: Deno.memoryUsage() }),
+          facts: () => ({
+            node: { ...node, controllers: [...node.controllers] },
+            boot,
+            storage: images.facts(),
+            memory: Deno.memoryUsage(),
+          }),
         }),
       },
       {

@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { type JobRequest, Jobs, type Undoer } from "../../../src/pods/jobs.ts";
-import { Store } from "../../../src/pods/store.ts";
+import type { Store } from "../../../src/pods/store.ts";
 import { Code, RpcError } from "../../../src/rpc/status.ts";
 import { silent, storeIn } from "./support.ts";
 
