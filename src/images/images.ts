@@ -13,7 +13,15 @@ import { chooseImages } from "./layout_contents.ts";
 import { probeStorage, type StorageFacts } from "./mount/probe.ts";
 import { RootFilesystems } from "./mount/root_filesystems.ts";
 import { formatReference, parseReference, type Reference, repositoryName } from "./reference.ts";
-import type { ImageRecord, Images, ImageTable, PullProgress, RegistryAuth, RootfsRequest } from "./types.ts";
+import type {
+  ImageRecord,
+  Images,
+  ImageTable,
+  PullProgress,
+  RegistryAuth,
+  RootfsRequest,
+  VolumeRequest,
+} from "./types.ts";
 
 export interface ImageServiceOptions {
   config: Pick<Config, "root" | "state" | "images">;
@@ -27,6 +35,7 @@ const NOT_PROBED: StorageFacts = {
   layers: "none",
   overlay: "none",
   volatile: false,
+  idmapped: false,
   problem: "the image service was not started",
 };
 
@@ -182,11 +191,17 @@ export class ImageService implements Images, AsyncDisposable {
   }
 
   async mountRootfs(request: RootfsRequest): Promise<{ root: string; upper: string }> {
-    const { image } = request;
-    if (image.layers.some((diffId) => !this.#layers.get(diffId))) {
-      throw new RpcError(Code.NOT_FOUND, `the image ${image.id} was removed; pull it again`);
-    }
+    this.#mustHaveLayers(request.image);
     return await this.#rootfs.mount(request);
+  }
+
+  async mountVolume(request: VolumeRequest): Promise<string> {
+    this.#mustHaveLayers(request.image);
+    return await this.#rootfs.mountVolume(request);
+  }
+
+  canIdmap(): boolean {
+    return this.#facts.idmapped;
   }
 
   unmountRootfs(id: string): Promise<void> {
@@ -263,6 +278,11 @@ export class ImageService implements Images, AsyncDisposable {
   async #save(record: ImageRecord): Promise<void> {
     await this.#table.putImage(record);
     this.#index.put(record);
+  }
+
+  #mustHaveLayers({ id, layers }: ImageRecord): void {
+    if (layers.every((diffId) => this.#layers.get(diffId))) return;
+    throw new RpcError(Code.NOT_FOUND, `the image ${id} was removed; pull it again`);
   }
 
   #isPinned({ repoTags, repoDigests }: ImageRecord): boolean {

@@ -68,11 +68,36 @@ export interface ImageTable {
   deleteLayer(diffId: string): Promise<void>;
 }
 
+/** IDs from 0 to `size - 1` inside are those from `host` on outside. */
+export interface IdRange {
+  host: number;
+  size: number;
+}
+
+/** The user namespace through which an image is shown. */
+export interface LayerIdmap {
+  /** Path where the namespace is pinned. */
+  userns: string;
+  uids: IdRange;
+  gids: IdRange;
+}
+
 export interface RootfsRequest {
   /** Container or pause ID: the mount's name. */
   id: string;
   image: ImageRecord;
   readonly: boolean;
+  /** Of a pod with a user namespace: files belong to its users, and its root can reach the folder. */
+  idmap?: LayerIdmap;
+}
+
+export interface VolumeRequest {
+  /** The mount's name: the container's ID, a dot, and more. */
+  id: string;
+  image: ImageRecord;
+  /** Of the image; empty: all of it. */
+  subPath: string;
+  idmap?: LayerIdmap;
 }
 
 /** The part that pods and cri use. All names: tag, digest, tag+digest, ID or an unambiguous prefix of an ID. */
@@ -100,6 +125,13 @@ export interface Images {
   writableUsage(id?: string): { mountpoint: string; usedBytes: number; inodesUsed: number };
   /** Overlay over the layers. Returns the path of the root and the folder of the writable layer. */
   mountRootfs(request: RootfsRequest): Promise<{ root: string; upper: string }>;
+  /**
+   * An image, or a file or folder of it, read-only: returns its path. `unmountRootfs` takes it down. RpcError NOT_FOUND
+   * for a sub path that is not there.
+   */
+  mountVolume(request: VolumeRequest): Promise<string>;
+  /** True where root file systems can be made for pods with user namespaces. */
+  canIdmap(): boolean;
   /** Takes down the overlay, then layers without users, then the writable folder. Not there is fine. */
   unmountRootfs(id: string): Promise<void>;
   /** After a restart: the IDs whose root file systems exist; layer users are counted again from them. */

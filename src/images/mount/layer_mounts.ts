@@ -91,13 +91,14 @@ export class LayerMounts {
     else this.#users.set(name, new Set([user]));
   }
 
-  /** The layers that the options of an overlay mount name. */
-  namesIn(options: string[]): string[] {
+  /** The layers that the options of an overlay mount name, by their paths here or in `idmapped`. */
+  namesIn(options: string[], idmapped: string): string[] {
     const paths = options.filter((option) => option.startsWith("lowerdir")).flatMap((option) =>
       option.replace(/^[^=]*=/, "").split(":")
     );
-    const prefix = `${this.#folder}/`;
-    return paths.filter((path) => path.startsWith(prefix)).map((path) => path.slice(prefix.length));
+    return [this.#folder, idmapped].flatMap((folder) =>
+      paths.filter((path) => path.startsWith(`${folder}/`)).map((path) => path.slice(folder.length + 1))
+    );
   }
 
   isUsed(name: string): boolean {

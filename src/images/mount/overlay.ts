@@ -5,10 +5,10 @@ import { Code, RpcError } from "../../rpc/status.ts";
 export type OverlayMethod = "lowerdir+" | "mount";
 
 export interface Overlay {
-  /** Topmost first; at least one. */
+  /** Topmost first; at least one, and two where nothing is writable. */
   lowers: string[];
-  upper: string;
-  work: string;
+  /** Without one it is read-only. */
+  writable?: { upper: string; work: string };
   target: string;
   /** No syncs: what is in the upper folder is of no use after a crash. */
   volatile: boolean;
@@ -30,15 +30,17 @@ export function mountOverlay(kernel: Kernel, method: OverlayMethod, overlay: Ove
   else mountByOptions(kernel, overlay);
 }
 
-function mountByContext(kernel: Kernel, { lowers, upper, work, target, volatile }: Overlay): void {
+function mountByContext(kernel: Kernel, { lowers, writable, target, volatile }: Overlay): void {
   const context = kernel.fsopen("overlay");
   try {
     kernel.fsconfigString(context, "source", "overlay");
     for (const lower of lowers) kernel.fsconfigString(context, "lowerdir+", lower);
-    kernel.fsconfigString(context, "upperdir", upper);
-    kernel.fsconfigString(context, "workdir", work);
-    kernel.fsconfigString(context, "index", "off");
-    if (volatile) kernel.fsconfigFlag(context, "volatile");
+    if (writable) {
+      kernel.fsconfigString(context, "upperdir", writable.upper);
+      kernel.fsconfigString(context, "workdir", writable.work);
+      kernel.fsconfigString(context, "index", "off");
+    }
+    if (writable && volatile) kernel.fsconfigFlag(context, "volatile");
     kernel.fsconfigCreate(context);
     const mount = kernel.fsmount(context, 0);
     try {
@@ -52,7 +54,7 @@ function mountByContext(kernel: Kernel, { lowers, upper, work, target, volatile 
 }
 
 /** Numbered symlinks keep each layer at a few bytes; they are resolved while mount(2) runs and can go afterwards. */
-function mountByOptions(kernel: Kernel, { lowers, upper, work, target, volatile }: Overlay): void {
+function mountByOptions(kernel: Kernel, { lowers, writable, target, volatile }: Overlay): void {
   const folder = `${target}.lowers`;
   const before = Deno.cwd();
   kernel.mkdirs(folder, 0o700);
@@ -61,9 +63,11 @@ function mountByOptions(kernel: Kernel, { lowers, upper, work, target, volatile 
       kernel.unlinkIfExists(`${folder}/${index}`);
       kernel.symlink(lower, `${folder}/${index}`);
     });
-    const options = `lowerdir=${lowers.map((_, index) => index).join(":")},upperdir=${upper},workdir=${work},index=off${
-      volatile ? ",volatile" : ""
-    }`;
+    const options = [
+      `lowerdir=${lowers.map((_, index) => index).join(":")}`,
+      ...writable ? [`upperdir=${writable.upper}`, `workdir=${writable.work}`, "index=off"] : [],
+      ...writable && volatile ? ["volatile"] : [],
+    ].join(",");
     if (options.length > MAX_OPTIONS) {
       throw new RpcError(
         Code.FAILED_PRECONDITION,

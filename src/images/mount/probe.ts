@@ -4,6 +4,7 @@ import { SUPERBLOCK_AREA, writeImage } from "../erofs/image.ts";
 import { Inode, S_IFREG } from "../erofs/inode.ts";
 import { BufferOutput } from "./buffer_output.ts";
 import { type LayerMethod, mountImage } from "./layer_mounts.ts";
+import { hideIdmapped, withIdmapped } from "./idmapped_layers.ts";
 import { mountOverlay, type OverlayMethod } from "./overlay.ts";
 
 /** What works on this kernel with the store's own file system, found by doing it. */
@@ -11,6 +12,8 @@ export interface StorageFacts {
   layers: LayerMethod | "none";
   overlay: OverlayMethod | "none";
   volatile: boolean;
+  /** Layers can be shown through the mappings of a user namespace. */
+  idmapped: boolean;
   /** Why containers cannot have root file systems here, and what helps; empty when they can. */
   problem: string;
 }
@@ -22,7 +25,7 @@ export async function probeStorage(
   options: { kernel: Kernel; programs: Programs; root: string; state: string },
 ): Promise<StorageFacts> {
   const { kernel, programs } = options;
-  const facts: StorageFacts = { layers: "none", overlay: "none", volatile: false, problem: "" };
+  const facts: StorageFacts = { layers: "none", overlay: "none", volatile: false, idmapped: false, problem: "" };
   const store = `${options.root}/probe`;
   const mounts = `${options.state}/probe`;
   await removeProbe(kernel, store, mounts);
@@ -48,6 +51,7 @@ export async function probeStorage(
       return facts;
     }
     facts.problem = await probeOverlay(kernel, store, mounts, facts);
+    if (facts.overlay !== "none") facts.idmapped = probeIdmapped(kernel, store, mounts, facts.overlay);
     return facts;
   } catch (error) {
     facts.problem = `trying the storage out failed: ${messageOf(error)}`;
@@ -66,7 +70,7 @@ async function probeOverlay(kernel: Kernel, store: string, mounts: string, facts
       kernel.mkdirs(upper, 0o700);
       kernel.mkdirs(work, 0o700);
       try {
-        mountOverlay(kernel, method, { lowers: [`${mounts}/layer`], upper, work, target, volatile });
+        mountOverlay(kernel, method, { lowers: [`${mounts}/layer`], writable: { upper, work }, target, volatile });
         try {
           // Opening for writing copies the file up, with its attributes.
           kernel.chmod(`${target}/file`, 0o600);
@@ -87,6 +91,40 @@ async function probeOverlay(kernel: Kernel, store: string, mounts: string, facts
   }`;
 }
 
+const OUTSIDE = 100_000;
+
+/** Root's file in the image must belong to the namespace's root, also after it was changed. */
+function probeIdmapped(kernel: Kernel, store: string, mounts: string, method: OverlayMethod): boolean {
+  const [upper, work, target] = [`${store}/idmapped/upper`, `${store}/idmapped/work`, `${mounts}/root`];
+  kernel.mkdirs(upper, 0o700);
+  kernel.mkdirs(work, 0o700);
+  const map = `0 ${OUTSIDE} 65536`;
+  try {
+    kernel.inUserNamespace(
+      0,
+      map,
+      map,
+      (pid) =>
+        withIdmapped(
+          kernel,
+          `${mounts}/idmapped`,
+          [`${mounts}/layer`],
+          `/proc/${pid}/ns/user`,
+          (lowers) => mountOverlay(kernel, method, { lowers, writable: { upper, work }, target, volatile: true }),
+        ),
+    );
+    try {
+      kernel.chmod(`${target}/file`, 0o600);
+      return kernel.lstat(`${upper}/file`).uid === OUTSIDE && kernel.lstat(`${target}/file`).uid === OUTSIDE;
+    } finally {
+      kernel.umountNow(target, MNT_DETACH);
+    }
+  } catch {
+    // An older kernel, or user namespaces are switched off: Status says that there are none.
+    return false;
+  }
+}
+
 function probeImage(): Uint8Array {
   const root = Inode.impliedDirectory();
   const file = new Inode(S_IFREG | 0o644);
@@ -103,6 +141,7 @@ async function removeProbe(kernel: Kernel, store: string, mounts: string): Promi
   for (const mountPoint of [`${mounts}/root`, `${mounts}/layer`]) {
     await kernel.umount(mountPoint, MNT_DETACH).catch(() => {});
   }
+  hideIdmapped(kernel, `${mounts}/idmapped`);
   await kernel.removeTree(mounts);
   await kernel.removeTree(store);
 }

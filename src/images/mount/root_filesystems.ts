@@ -1,14 +1,26 @@
 import type { Logger } from "../../observe/types.ts";
 import { Code, RpcError } from "../../rpc/status.ts";
-import { EBUSY, isErrno, type Kernel, MNT_DETACH, mountsBelow, type Programs } from "../../sys/mod.ts";
+import {
+  EBUSY,
+  isErrno,
+  type Kernel,
+  MNT_DETACH,
+  mountsBelow,
+  MS_BIND,
+  type Programs,
+  S_IFDIR,
+  S_IFMT,
+} from "../../sys/mod.ts";
 import { digestHex } from "../digest.ts";
 import type { LayerStore } from "../layer_store.ts";
-import type { ImageRecord, RootfsRequest } from "../types.ts";
+import type { IdRange, ImageRecord, LayerIdmap, RootfsRequest, VolumeRequest } from "../types.ts";
+import { hideIdmapped, withIdmapped } from "./idmapped_layers.ts";
+import { bindSubPath } from "./image_volume.ts";
 import { KeyedQueue } from "./keyed_queue.ts";
 import { LayerMounts } from "./layer_mounts.ts";
 import { chainId, mendingImage } from "./mending_image.ts";
 import { type DirectoryAttributes, layerView, MergedDirectories } from "./merged_directories.ts";
-import { mountOverlay } from "./overlay.ts";
+import { mountOverlay, type Overlay, type OverlayMethod } from "./overlay.ts";
 import type { StorageFacts } from "./probe.ts";
 import { prepareSharedFolder, releaseSharedFolder } from "./shared_folder.ts";
 import { WritableFolders } from "./writable_folders.ts";
@@ -24,7 +36,11 @@ interface Stack {
   root: DirectoryAttributes | undefined;
 }
 
-/** Root file systems of containers: an overlay over the layers at `<state>/rootfs/<id>`, the writable part below `<root>/containers/<id>`. */
+/**
+ * Root file systems of containers: an overlay over the layers at `<state>/rootfs/<id>`, the writable part below
+ * `<root>/containers/<id>`. That of a pod with a user namespace is one folder deeper, as only its own users may pass.
+ * Volumes made of images are here, too: overlays with nothing writable.
+ */
 export class RootFilesystems {
   readonly writable: WritableFolders;
   #kernel: Kernel;
@@ -33,9 +49,11 @@ export class RootFilesystems {
   #layers: LayerMounts;
   #folder: string;
   #empty: string;
+  #idmapped: string;
   #facts: () => StorageFacts;
   #queue = new KeyedQueue();
-  #mounted = new Set<string>();
+  /** Where each is mounted, by name. */
+  #mounted = new Map<string, string>();
   /** Image by container. */
   #images = new Map<string, string>();
   /** By chain ID: the attributes of the root, and whether a mending image belongs on top. Stays true as layers never change. */
@@ -57,6 +75,7 @@ export class RootFilesystems {
     this.#store = options.store;
     this.#folder = `${options.state}/rootfs`;
     this.#empty = `${options.state}/empty`;
+    this.#idmapped = `${options.state}/idmapped`;
     this.#facts = options.facts;
     this.#layers = new LayerMounts({ ...options, folder: `${options.state}/layers` });
     this.writable = new WritableFolders({
@@ -71,25 +90,60 @@ export class RootFilesystems {
     this.#layers.start();
     this.#kernel.mkdirs(this.#empty, 0o700);
     for (const mountPoint of prepareSharedFolder(this.#kernel, this.#folder)) {
-      this.#mounted.add(mountPoint.slice(this.#folder.length + 1));
+      this.#mounted.set(mountPoint.slice(this.#folder.length + 1).split("/")[0], mountPoint);
     }
+    hideIdmapped(this.#kernel, this.#idmapped);
     await this.writable.start();
   }
 
   mount(request: RootfsRequest): Promise<{ root: string; upper: string }> {
-    const { id, image } = request;
+    const { id, image, idmap } = request;
+    const root = idmap ? `${this.#folder}/${id}/root` : `${this.#folder}/${id}`;
+    return this.#once(id, image, root, async () => {
+      const stack = await this.#stack(id, image);
+      const writable = this.writable.create(id);
+      this.#describe(writable.upper, stack.root, idmap);
+      this.#kernel.mkdirs(root, 0o700);
+      if (idmap) this.#admit(`${this.#folder}/${id}`, idmap);
+      this.#overlay(stack, idmap, { writable, target: root });
+    }).then(() => ({ root, upper: this.writable.paths(id).upper }));
+  }
+
+  mountVolume(request: VolumeRequest): Promise<string> {
+    const { id, image, subPath, idmap } = request;
+    const target = `${this.#folder}/${id}`;
+    return this.#once(id, image, target, async () => {
+      const stack = await this.#stack(id, image);
+      if (subPath === "") {
+        this.#kernel.mkdirs(target, 0o700);
+        this.#overlay(stack, idmap, { target });
+        return;
+      }
+      const base = `${target}.base`;
+      this.#kernel.mkdirs(base, 0o700);
+      this.#overlay(stack, idmap, { target: base });
+      try {
+        bindSubPath(this.#kernel, base, subPath, target);
+      } finally {
+        // What was bound keeps the overlay alive.
+        this.#kernel.umountNow(base, MNT_DETACH);
+        this.#kernel.rmdir(base);
+      }
+    }).then(() => target);
+  }
+
+  #once(id: string, image: ImageRecord, target: string, mount: () => Promise<void>): Promise<void> {
     if (!ID.test(id)) throw new RpcError(Code.INVALID_ARGUMENT, `${JSON.stringify(id)} cannot name a root file system`);
     const { problem } = this.#facts();
     if (problem !== "") throw new RpcError(Code.FAILED_PRECONDITION, `no root file system can be made: ${problem}`);
     // From this turn on the image counts as used.
     this.#images.set(id, image.id);
     return this.#queue.run(id, async () => {
-      const paths = { root: `${this.#folder}/${id}`, upper: `${this.#writablePaths(id).upper}` };
-      if (this.#mounted.has(id)) return paths;
+      if (this.#mounted.has(id)) return;
       this.#images.set(id, image.id);
       try {
-        await this.#mount(id, image);
-        return paths;
+        await mount();
+        this.#mounted.set(id, target);
       } catch (error) {
         await this.#takeDown(id);
         throw error;
@@ -108,9 +162,9 @@ export class RootFilesystems {
     return this.#queue.run(id, () => this.#takeDown(id));
   }
 
-  /** Containers whose root file systems, mounted or being mounted, are made of this image. */
+  /** Containers whose root file systems or volumes, mounted or being mounted, are made of this image. */
   usersOf(imageId: string): string[] {
-    return [...this.#images].filter(([, image]) => image === imageId).map(([id]) => id);
+    return [...this.#images].filter(([, image]) => image === imageId).map(([id]) => id.split(".")[0]);
   }
 
   isLayerUsed(diffId: string): boolean {
@@ -127,7 +181,7 @@ export class RootFilesystems {
   async recover(known: { id: string; image: ImageRecord | undefined }[]): Promise<void> {
     const containers = new Map(known.map(({ id, image }) => [id, { image }]));
     const mounts = new Map(mountsBelow(this.#folder, this.#kernel).map((mount) => [mount.mountPoint, mount]));
-    for (const id of [...this.#mounted]) {
+    for (const [id, mountPoint] of [...this.#mounted]) {
       const container = containers.get(id);
       if (!container) {
         this.#logger.warn("a root file system of no container is taken down", { id });
@@ -135,8 +189,8 @@ export class RootFilesystems {
         continue;
       }
       // What the kernel says counts, even of a container whose image got lost; mount(2) keeps no names that mean anything.
-      const mount = mounts.get(`${this.#folder}/${id}`);
-      for (const name of this.#layers.namesIn(mount?.superOptions ?? [])) this.#layers.count(name, id);
+      const options = mounts.get(mountPoint)?.superOptions ?? [];
+      for (const name of this.#layers.namesIn(options, this.#idmapped)) this.#layers.count(name, id);
       if (!container.image) continue;
       this.#images.set(id, container.image.id);
       for (const diffId of container.image.layers) this.#layers.count(digestHex(diffId), id);
@@ -146,22 +200,29 @@ export class RootFilesystems {
     await this.#layers.unmountUnused();
   }
 
-  async #mount(id: string, image: ImageRecord): Promise<void> {
-    const { lowers, root } = await this.#stack(id, image);
-    const { upper, work } = this.writable.create(id);
-    this.#describe(upper, root);
-    const target = `${this.#folder}/${id}`;
-    this.#kernel.mkdirs(target, 0o700);
-    const facts = this.#facts();
-    const method = facts.overlay as Exclude<typeof facts.overlay, "none">;
-    mountOverlay(this.#kernel, method, { lowers, upper, work, target, volatile: facts.volatile });
-    this.#mounted.add(id);
+  #overlay(stack: Stack, idmap: LayerIdmap | undefined, part: Pick<Overlay, "writable" | "target">): void {
+    const { overlay, volatile } = this.#facts();
+    const make = (lowers: string[]) => {
+      const nothing = lowers.length === 0;
+      if (nothing && !part.writable) return this.#kernel.mount(this.#empty, part.target, null, MS_BIND);
+      // Overlayfs wants two layers where nothing is writable.
+      const all = nothing || !part.writable ? [...lowers, this.#empty] : lowers;
+      mountOverlay(this.#kernel, overlay as OverlayMethod, { ...part, lowers: all, volatile });
+    };
+    if (!idmap) return make(stack.lowers);
+    if (!this.#facts().idmapped) {
+      throw new RpcError(
+        Code.FAILED_PRECONDITION,
+        "this kernel cannot show layers through the mappings of a user namespace: Linux 5.19 can",
+      );
+    }
+    withIdmapped(this.#kernel, this.#idmapped, stack.lowers, idmap.userns, make);
   }
 
   async #stack(id: string, image: ImageRecord): Promise<Stack> {
     // A layer that is there twice counts where it is on top: it hides its other self entirely.
     const diffIds = [...new Set(image.layers.toReversed())];
-    if (diffIds.length === 0) return { lowers: [this.#empty], root: undefined };
+    if (diffIds.length === 0) return { lowers: [], root: undefined };
     const paths = await Promise.all(
       diffIds.map((diffId) => this.#acquire(digestHex(diffId), this.#store.path(diffId), id)),
     );
@@ -193,18 +254,24 @@ export class RootFilesystems {
   }
 
   /** overlayfs takes the root's attributes from the upper folder, which nobody described. */
-  #describe(upper: string, attributes: DirectoryAttributes | undefined): void {
-    if (!attributes) return this.#kernel.chmod(upper, DEFAULT_ROOT_MODE);
-    const { stat, xattrs } = attributes;
-    this.#kernel.chown(upper, stat.uid, stat.gid);
-    this.#kernel.chmod(upper, stat.mode & 0o7777);
+  #describe(upper: string, attributes: DirectoryAttributes | undefined, idmap: LayerIdmap | undefined): void {
+    const { uid, gid, mode } = attributes?.stat ?? { uid: 0, gid: 0, mode: DEFAULT_ROOT_MODE };
+    this.#kernel.chown(upper, outside(uid, idmap?.uids), outside(gid, idmap?.gids));
+    this.#kernel.chmod(upper, mode & 0o7777);
+    const xattrs = attributes?.xattrs ?? [];
     for (const { name, value } of xattrs) this.#kernel.setxattr(upper, name, value);
+  }
+
+  /** Root of the namespace must get through to what is mounted inside, and nobody else of this node. */
+  #admit(folder: string, { gids }: LayerIdmap): void {
+    this.#kernel.chown(folder, 0, gids.host);
+    this.#kernel.chmod(folder, 0o710);
   }
 
   async #takeDown(id: string): Promise<void> {
     if (!ID.test(id)) return;
-    const target = `${this.#folder}/${id}`;
-    if (this.#mounted.has(id)) {
+    const target = this.#mounted.get(id);
+    if (target !== undefined) {
       try {
         await this.#kernel.umount(target, 0);
       } catch (error) {
@@ -214,19 +281,31 @@ export class RootFilesystems {
       }
       this.#mounted.delete(id);
     }
-    if (this.#kernel.exists(target)) this.#kernel.rmdir(target);
+    for (const path of [`${this.#folder}/${id}/root`, `${this.#folder}/${id}`]) this.#removeMountPoint(path);
     this.writable.discard(id);
     await this.#layers.release(id);
     this.#images.delete(id);
   }
 
-  #writablePaths(id: string): { upper: string } {
-    return this.writable.paths(id);
+  #removeMountPoint(path: string): void {
+    if (!this.#kernel.exists(path)) return;
+    if ((this.#kernel.lstat(path).mode & S_IFMT) === S_IFDIR) this.#kernel.rmdir(path);
+    else this.#kernel.unlink(path);
   }
 
   #mendingFile(chain: string): string {
     return `${this.#store.folder}/${mendingName(chain)}.erofs`;
   }
+}
+
+/** What an ID of the image is on the node. RpcError FAILED_PRECONDITION for one that the namespace has not. */
+function outside(id: number, range: IdRange | undefined): number {
+  if (!range) return id;
+  if (id < range.size) return range.host + id;
+  throw new RpcError(
+    Code.FAILED_PRECONDITION,
+    `the root of the image belongs to ID ${id}, and the pod's user namespace has only ${range.size}`,
+  );
 }
 
 function mendingName(chain: string): string {

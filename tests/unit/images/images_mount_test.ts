@@ -2,7 +2,8 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { kernel, mountsBelow, programs } from "../real_kernel.ts";
 import { mountImage } from "../../../src/images/mount/layer_mounts.ts";
 import { mountOverlay } from "../../../src/images/mount/overlay.ts";
-import type { ImageRecord } from "../../../src/images/types.ts";
+import type { ImageRecord, LayerIdmap } from "../../../src/images/types.ts";
+import { pinUserNamespaces, unpin } from "../../../src/network/mod.ts";
 import { Code, type RpcError } from "../../../src/rpc/status.ts";
 import { writeLayer } from "./erofs_support.ts";
 import { buildImage, type ImageOptions, openStore, type TestStore, writeLayout } from "./support.ts";
@@ -296,11 +297,16 @@ Deno.test(
     for (const folder of [upper, work, target]) kernel.mkdirs(folder);
     const before = Deno.cwd();
     for (const method of ["mount", "lowerdir+"] as const) {
-      mountOverlay(kernel, method, { lowers: lowers.slice(0, 500), upper, work, target, volatile: false });
+      mountOverlay(kernel, method, {
+        lowers: lowers.slice(0, 500),
+        writable: { upper, work },
+        target,
+        volatile: false,
+      });
       assertEquals(kernel.readDirectory(target).length, 500);
       await kernel.umount(target, 0);
       assertThrows(
-        () => mountOverlay(kernel, method, { lowers, upper, work, target, volatile: false }),
+        () => mountOverlay(kernel, method, { lowers, writable: { upper, work }, target, volatile: false }),
         Error,
         "overlayfs takes 500",
       );
@@ -310,8 +316,7 @@ Deno.test(
       () =>
         mountOverlay(kernel, "mount", {
           lowers: lowers.slice(0, 500),
-          upper: long,
-          work: long,
+          writable: { upper: long, work: long },
           target,
           volatile: false,
         }),
@@ -333,4 +338,99 @@ Deno.test("mountImage() over a loop device reads the same (root)", root, async (
     await kernel.umount(`${folder}/m`, 0);
     await kernel.removeTree(folder);
   }
+});
+
+/** Pins a user namespace whose IDs are those from 100,000 on. */
+function pinUserNamespace(store: TestStore): LayerIdmap & Disposable {
+  const userns = `${store.folder}/userns`;
+  const map = "0 100000 65536";
+  pinUserNamespaces(kernel, { user: userns }, { uid: map, gid: map });
+  const range = { host: 100_000, size: 65_536 };
+  return { userns, uids: range, gids: range, [Symbol.dispose]: () => unpin(kernel, userns) };
+}
+
+Deno.test("ImageService.mountRootfs() shows an image through a user namespace's IDs (root)", root, async () => {
+  await using store = await openStore();
+  using idmap = pinUserNamespace(store);
+  assert(store.service.canIdmap());
+  const image = await importImage(store, [
+    tar([directory("./", 0o750, { uid: 5, gid: 6 }), directory("etc"), file("etc/a", "lower", { uid: 7, gid: 8 })]),
+  ]);
+  const plain = await store.service.mountRootfs({ id: "plain", image, readonly: false });
+  const { root: path, upper } = await store.service.mountRootfs({ id: "c1", image, readonly: false, idmap });
+  const owner = (file: string) => (({ uid, gid }) => [uid, gid])(kernel.stat(file));
+  assertEquals(owner(path), [100_005, 100_006]);
+  assertEquals(owner(`${path}/etc`), [100_000, 100_000]);
+  assertEquals(owner(`${path}/etc/a`), [100_007, 100_008]);
+  assertEquals(owner(`${plain.root}/etc/a`), [7, 8]);
+  kernel.chmod(`${path}/etc/a`, 0o600);
+  assertEquals(owner(`${upper}/etc/a`), [100_007, 100_008]);
+  // Only the namespace's root may pass, and the folder of the shown layers is empty again.
+  const gate = kernel.stat(path.slice(0, path.lastIndexOf("/")));
+  assertEquals([(gate.mode & 0o7777).toString(8), gate.uid, gate.gid], ["710", 0, 100_000]);
+  assertEquals(kernel.readDirectory(`${store.config.state}/idmapped`), []);
+
+  await store.service.unmountRootfs("plain");
+  assertEquals(mountedBelow(store, "layers").length, 1);
+  await store.service.unmountRootfs("c1");
+  assertEquals([mountedBelow(store, "layers"), mountedBelow(store, "rootfs")], [[], []]);
+  assertEquals(kernel.readDirectory(`${store.config.state}/rootfs`), []);
+});
+
+Deno.test("ImageService.recover() counts the layers of an idmapped root and of a volume (root)", root, async () => {
+  await using store = await openStore();
+  using idmap = pinUserNamespace(store);
+  const image = await importImage(store, [tar([directory("etc"), file("etc/a", "a")])]);
+  await store.service.mountRootfs({ id: "c1", image, readonly: false, idmap });
+  await store.service.mountVolume({ id: "c1.0", image, subPath: "etc", idmap });
+  const left = `${store.config.state}/idmapped/left`;
+  kernel.mkdirs(left);
+  kernel.mount("none", left, "tmpfs", 0);
+
+  const next = await store.restart();
+  await next.recover([{ id: "c1", imageId: "lost" }, { id: "c1.0", imageId: image.id }]);
+  assertEquals(kernel.readDirectory(`${store.config.state}/idmapped`), []);
+  assertEquals(mountedBelow(store, "rootfs").length, 2);
+  await assertRejects(() => next.remove(image.id, () => []), Error, "used by c1;");
+  await next.unmountRootfs("c1.0");
+  assertEquals(mountedBelow(store, "layers").length, 1);
+  await next.unmountRootfs("c1");
+  assertEquals([mountedBelow(store, "layers"), mountedBelow(store, "rootfs")], [[], []]);
+});
+
+Deno.test("ImageService.mountVolume() is read-only, of a folder, a file or all (root)", root, async () => {
+  await using store = await openStore();
+  const image = await importImage(store, [
+    tar([
+      directory("etc"),
+      file("etc/a", "in etc"),
+      symlink("run", "etc"),
+      symlink("out", "../../../../../etc/hostname"),
+    ]),
+    tar([directory("etc"), file("etc/b", "b")]),
+  ]);
+  const volume = (id: string, subPath: string) => store.service.mountVolume({ id, image, subPath });
+  const whole = await volume("c.0", "");
+  assertEquals(whole, `${store.config.state}/rootfs/c.0`);
+  assertEquals(kernel.readText(`${whole}/etc/a`), "in etc");
+  const error = assertThrows(() => kernel.writeFile(`${whole}/new`, ""), Error);
+  assert(error.message.includes("read-only file system"), error.message);
+  assertEquals(kernel.readDirectory(await volume("c.1", "run")).map(({ name }) => name).sort(), ["a", "b"]);
+  assertEquals(kernel.readText(await volume("c.2", "etc/a")), "in etc");
+  for (const missing of ["nothing", "etc/a/b", "out"]) {
+    const refusal = await assertRejects(() => volume("c.3", missing)) as RpcError;
+    assertEquals([refusal.code, refusal.message.includes(missing)], [Code.NOT_FOUND, true]);
+  }
+  await assertRejects(() => store.service.remove(image.id, () => []), Error, "used by c;");
+  for (const id of ["c.0", "c.1", "c.2", "c.3"]) await store.service.unmountRootfs(id);
+  assertEquals([mountedBelow(store, "layers"), mountedBelow(store, "rootfs")], [[], []]);
+  assertEquals(kernel.readDirectory(`${store.config.state}/rootfs`), []);
+});
+
+Deno.test("ImageService.mountVolume() of an image without layers is an empty folder (root)", root, async () => {
+  await using store = await openStore();
+  const image = await importImage(store, []);
+  const path = await store.service.mountVolume({ id: "c.0", image, subPath: "" });
+  assertEquals(kernel.readDirectory(path), []);
+  await store.service.unmountRootfs("c.0");
 });
