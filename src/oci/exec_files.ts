@@ -33,6 +33,21 @@ export class ExecFiles {
     return ["--root", root, "--log", log, "--log-format", "json", "exec", "--process", process, "--pid-file", pid, id];
   }
 
+  /**
+   * Arguments of a monitor that has the runtime start the command and leave it, with the monitor's own input and output,
+   * and that ends as the command does. With the runtime alone there is runc between the command and its pipes: it copies
+   * every byte, and stays for as long as any child that the command left behind holds one of them.
+   */
+  monitorArgs({ path, root }: RuntimeHandler, id: string): string[] {
+    const { process, pid, log } = this.#paths;
+    const runtime = ["--root", root, "--log", log, "--log-format", "json"].flatMap((arg) => ["--runtime-arg", arg]);
+    return [
+      ...["--exec", "--exec-process-spec", process, "--sync", "--log-path", "passthrough", "--log-level", "error"],
+      ...["--cid", id, "--cuuid", id, "--name", id, "--runtime", path, "--container-pidfile", pid],
+      ...runtime,
+    ];
+  }
+
   /** The command's pid, once the runtime has started it. */
   pid(): number | undefined {
     const pid = Number(unlessGone(() => this.kernel.readText(this.#paths.pid))?.trim());

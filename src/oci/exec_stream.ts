@@ -63,7 +63,10 @@ class StreamedExec implements ExecProcess {
       const { size, ...descriptors } = stdio;
       files.write(size ? { ...process, consoleSize: { height: size.rows, width: size.columns } } : process);
       const options = { env: { ...RUNTIME_ENV }, ...descriptors };
-      this.#child = means.programs.spawn(handler.path, files.args(handler, id), options);
+      // A terminal hangs up when the command ends, and so lets the runtime go.
+      this.#child = stdio.tty === undefined
+        ? means.programs.spawn(handler.conmon, files.monitorArgs(handler, id), options)
+        : means.programs.spawn(handler.path, files.args(handler, id), options);
     } catch (error) {
       this.files.remove();
       throw error;
@@ -108,7 +111,7 @@ class StreamedExec implements ExecProcess {
 
   /**
    * Killing the runtime while it starts the command would leave the command behind, so its pid is waited for. What has
-   * been started is a child of the runtime, which is ours and not reaped yet: its pid cannot be another's.
+   * been started is a child of our own child, which still runs: its pid cannot be another's.
    */
   async #killOnceStarted(): Promise<void> {
     const deadline = Date.now() + START_GRACE;
