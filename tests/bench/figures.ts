@@ -22,6 +22,11 @@ export class Figures {
     this.#rows.set(name, row);
   }
 
+  /** The newest sample of a row. */
+  last(name: string, side: Side): number {
+    return this.#rows.get(name)?.samples[side].at(-1) ?? NaN;
+  }
+
   async time<T>(name: string, side: Side, work: () => Promise<T>): Promise<T> {
     const began = performance.now();
     const result = await work();

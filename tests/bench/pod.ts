@@ -9,7 +9,9 @@ async function life(bench: Workbench, figures: Figures): Promise<void> {
   const began = performance.now();
   const sandbox = await figures.time("RunPodSandbox", side, () => bench.sandbox());
   const container = await figures.time("CreateContainer", side, () => bench.create(sandbox));
+  const created = figures.last("CreateContainer", side);
   await figures.time("StartContainer", side, () => client.startContainer({ containerId: container.id }));
+  figures.add("CreateContainer + StartContainer", side, created + figures.last("StartContainer", side));
   figures.add("pod up (the three above)", side, performance.now() - began);
   const exec = performance.now();
   await figures.time("ExecSync(true)", side, () => client.execSync({ containerId: container.id, cmd: ["true"] }));

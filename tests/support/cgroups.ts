@@ -38,7 +38,7 @@ export function cgroupsBelow(path: string): string[] {
   return found;
 }
 
-/** Makes `path` in every v1 hierarchy (on v2: in the one there is) and returns the directories. */
+/** Makes `path` in every v1 hierarchy (on v2: in the one there is, with all controllers) and returns the directories. */
 export function makeCgroup(path: string): string[] {
   const made: string[] = [];
   for (const top of hierarchies()) {
@@ -46,6 +46,7 @@ export function makeCgroup(path: string): string[] {
     let dir = top;
     for (const part of path.split("/").filter(Boolean)) {
       const parent = dir;
+      if (top === base) handDown(parent);
       dir = `${dir}/${part}`;
       Deno.mkdirSync(dir, { recursive: true });
       // A cpuset without CPUs and memory nodes takes no process.
@@ -62,6 +63,12 @@ export function makeCgroup(path: string): string[] {
     made.push(dir);
   }
   return made;
+}
+
+/** On v2, a cgroup has the controllers that its parent gives to its children. */
+function handDown(parent: string): void {
+  const controllers = Deno.readTextFileSync(`${parent}/cgroup.controllers`).trim().split(" ");
+  Deno.writeTextFileSync(`${parent}/cgroup.subtree_control`, controllers.map((name) => `+${name}`).join(" "));
 }
 
 /** Pids at and below `path`, in whichever hierarchy they are. */

@@ -43,16 +43,19 @@ export async function run(program: string, args: string[], options: CommandOptio
   return stdout;
 }
 
+/** How many times slower than a usual machine this one may be: an emulated one needs more patience. */
+export const patience = Number(Deno.env.get("SKIFF_TEST_PATIENCE") ?? 1);
+
 export const sleep = (milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds));
 
-/** Asks again and again until the answer is true, or anything but empty; throws with `what` after `timeout` ms. */
+/** Asks again and again until the answer is true, or anything but empty; throws with `what` after `timeout` ms, or {@link patience} times as many. */
 export async function waitUntil<T>(
   what: string,
   ask: () => Promise<T | false | undefined | null> | T | false | undefined | null,
   timeout = 10_000,
   interval = 50,
 ): Promise<T> {
-  const end = Date.now() + timeout;
+  const end = Date.now() + timeout * patience;
   for (;;) {
     const answer = await ask();
     if (answer) return answer;

@@ -17,12 +17,12 @@ echo ready
 cat >/dev/null
 [ -e "$CLEAN" ] && exit 0
 for round in 1 2 3 4 5 6 7 8 9 10; do
-  for file in $(find /sys/fs/cgroup/*/"$NAME" -name cgroup.procs 2>/dev/null); do
+  for file in $(find /sys/fs/cgroup/"$NAME" /sys/fs/cgroup/*/"$NAME" -name cgroup.procs 2>/dev/null); do
     while read -r pid; do [ "$pid" = $$ ] || kill -9 "$pid"; done <"$file" 2>/dev/null
   done
   sleep 0.1
 done
-find /sys/fs/cgroup/*/"$NAME" -depth -type d -exec rmdir {} + 2>/dev/null
+find /sys/fs/cgroup/"$NAME" /sys/fs/cgroup/*/"$NAME" -depth -type d -exec rmdir {} + 2>/dev/null
 umount -l /run/netns 2>/dev/null
 rm -rf --one-file-system $DIRS
 `;
