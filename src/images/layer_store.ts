@@ -120,8 +120,7 @@ export class LayerStore {
     const isThere = this.#kernel.exists(`${this.folder}/${layer.file}`);
     if (isThere) this.#kernel.rename(`${this.folder}/${layer.file}`, doomed);
     await deleted;
-    // Dropping a file of gigabytes takes time, which Deno spends on another thread.
-    if (isThere) await Deno.remove(doomed);
+    if (isThere) await this.#kernel.unlinkLarge(doomed);
   }
 
   async #secure(staging: string, layer: StagedLayer): Promise<LayerRecord> {

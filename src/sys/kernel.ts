@@ -54,6 +54,8 @@ export interface Kernel {
   unlink(path: string): void;
   /** As unlink, but a path that is not there is fine. */
   unlinkIfExists(path: string): void;
+  /** unlink(2), off the main thread: to free a file of gigabytes takes a while. */
+  unlinkLarge(path: string): Promise<void>;
   rename(from: string, to: string): void;
   link(from: string, to: string): void;
   symlink(target: string, path: string): void;

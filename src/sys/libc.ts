@@ -42,6 +42,7 @@ export class LibcKernel implements Kernel {
   readonly rmdir = directories.rmdir;
   readonly unlink = files.unlink;
   readonly unlinkIfExists = files.unlinkIfExists;
+  readonly unlinkLarge = offThread.unlinkLarge;
   readonly rename = files.rename;
   readonly link = files.link;
   readonly symlink = files.symlink;

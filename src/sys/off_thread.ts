@@ -1,3 +1,4 @@
+import { AT_FDCWD } from "./constants.ts";
 import { EINTR, failure } from "./errno.ts";
 import { addressableCString, addressOf, SYS } from "./libc_symbols.ts";
 import { machineCode } from "./machine_code.ts";
@@ -68,4 +69,9 @@ export function fdatasync(fd: number): Promise<void> {
 export async function umount(target: string, flags: number): Promise<void> {
   const path = addressableCString(target);
   await offThread("umount2", [addressOf(path), flags], [path], `${target} (flags ${flags})`);
+}
+
+export async function unlinkLarge(path: string): Promise<void> {
+  const name = addressableCString(path);
+  await offThread("unlinkat", [AT_FDCWD, addressOf(name), 0], [name], path);
 }

@@ -206,6 +206,10 @@ export class RecordingKernel extends CallRecorder implements Kernel {
     this.record("unlinkIfExists", path);
     if (this.tree.findIfThere(path, false)) this.tree.remove(path, "unlink");
   }
+  async unlinkLarge(path: string): Promise<void> {
+    this.record("unlinkLarge", path);
+    this.tree.remove(path, "unlink");
+  }
   rename(from: string, to: string): void {
     this.record("rename", from, to);
     this.tree.rename(from, to);

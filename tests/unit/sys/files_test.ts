@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
   EEXIST,
   EFBIG,
@@ -193,4 +193,13 @@ Deno.test("isErrno() asks for the code", () => {
   const error = assertThrows(() => kernel.unlink("/no/such/file"));
   assertEquals([isErrno(error, ENOENT), isErrno(error, EPERM, ENOENT), isErrno(error, EPERM)], [true, true, false]);
   assertEquals(isErrno(new Error("x"), ENOENT), false);
+});
+
+Deno.test("unlinkLarge() removes a file off the main thread, and names one that is not there", async () => {
+  const folder = Deno.makeTempDirSync({ prefix: "skiff-unlink-" });
+  kernel.writeFile(`${folder}/x`, "content");
+  await kernel.unlinkLarge(`${folder}/x`);
+  assertEquals(kernel.exists(`${folder}/x`), false);
+  await assertRejects(() => kernel.unlinkLarge(`${folder}/x`), Errno, `${folder}/x`);
+  kernel.rmdir(folder);
 });
