@@ -5,6 +5,7 @@
  * its folders; what was mounted goes with the last process.
  */
 import { run, tryRun } from "./command.ts";
+import { exists } from "./tools.ts";
 import { killCgroup, makeCgroup, removeCgroup } from "./cgroups.ts";
 
 const script = `
@@ -40,10 +41,12 @@ export class Holder implements AsyncDisposable {
 
   /** `dirs` are made, and removed at the end. */
   static async start(name: string, dirs: string[], options: HolderOptions = {}): Promise<Holder> {
+    await removeAbandoned();
     for (const dir of dirs) await Deno.mkdir(dir, { recursive: true, mode: 0o700 });
     makeCgroup(`/${name}`);
-    const child = new Deno.Command("unshare", {
-      args: ["--mount", "--net", "--propagation", "private", "--", "sh", "-c", script],
+    // In a session of its own: what ends the test's process group must not end the one that cleans up after it.
+    const child = new Deno.Command("setsid", {
+      args: ["unshare", "--mount", "--net", "--propagation", "private", "--", "sh", "-c", script],
       env: {
         NAME: name,
         DIRS: dirs.join(" "),
@@ -60,6 +63,10 @@ export class Holder implements AsyncDisposable {
       throw new Error("the namespaces of the test node could not be made");
     }
     reader.releaseLock();
+    await Deno.writeTextFile(
+      `${dirs[0]}/${record}`,
+      JSON.stringify({ name, dirs, pid: child.pid, started: startTime(child.pid) }),
+    );
     return new Holder(name, dirs, child);
   }
 
@@ -114,6 +121,32 @@ export class Holder implements AsyncDisposable {
     } finally {
       await Deno.remove(this.#clean).catch(ignoreMissing);
     }
+  }
+}
+
+const record = "holder.json";
+
+/** Field 22 of the stat file, which tells a process from a later one with its pid; undefined where there is none. */
+function startTime(pid: number): string | undefined {
+  try {
+    const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+  } catch {
+    return undefined;
+  }
+}
+
+/** Nodes whose holder was killed before it could clean up: their processes, cgroups and folders go now. */
+async function removeAbandoned(): Promise<void> {
+  const above = "/run/skiff";
+  for (const entry of exists(above) ? Deno.readDirSync(above) : []) {
+    const path = `${above}/${entry.name}/${record}`;
+    if (!exists(path)) continue;
+    const { name, dirs, pid, started } = JSON.parse(await Deno.readTextFile(path));
+    if (startTime(pid) === started) continue;
+    await killCgroup(`/${name}`);
+    removeCgroup(`/${name}`);
+    for (const dir of dirs) await Deno.remove(dir, { recursive: true }).catch(ignoreMissing);
   }
 }
 
