@@ -59,8 +59,9 @@ export class Instance extends Daemon {
 
   /** A name of its own for the binary, so that a build during the tests does not take it from under the daemon. */
   #binary(): string {
-    const binary = `${this.root}-binary`;
+    const binary = `${this.root}-bin/skiff`;
     if (exists(binary)) return binary;
+    Deno.mkdirSync(`${this.root}-bin`);
     try {
       Deno.linkSync(tools.skiff, binary);
     } catch {
