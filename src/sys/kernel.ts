@@ -75,6 +75,8 @@ export interface Kernel {
 
   // -- mounts
   mount(source: string, target: string, fstype: string | null, flags: number, data?: string): void;
+  /** As mount, but relative names in `data` start at `folder`, which is the working directory for this one call. */
+  mountFrom(folder: string, source: string, target: string, fstype: string, flags: number, data: string): void;
   /** umount2(2), off the main thread. */
   umount(target: string, flags: number): Promise<void>;
   /**

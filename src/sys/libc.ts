@@ -57,6 +57,7 @@ export class LibcKernel implements Kernel {
   readonly removeTree = removeTree;
 
   readonly mount = mounts.mount;
+  readonly mountFrom = mounts.mountFrom;
   readonly umount = offThread.umount;
   readonly umountNow = mounts.umountNow;
   readonly fsopen = mounts.fsopen;

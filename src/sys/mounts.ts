@@ -1,4 +1,13 @@
-import { AT_EMPTY_PATH, AT_FDCWD, MOUNT_ATTR_IDMAP, MOVE_MOUNT_F_EMPTY_PATH, OPEN_TREE_CLOEXEC } from "./constants.ts";
+import {
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  MOUNT_ATTR_IDMAP,
+  MOVE_MOUNT_F_EMPTY_PATH,
+  O_DIRECTORY,
+  O_PATH,
+  OPEN_TREE_CLOEXEC,
+} from "./constants.ts";
+import { close, open } from "./descriptors.ts";
 import { failure } from "./errno.ts";
 import type { Errno } from "./kernel.ts";
 import { cString, errno, libc, SYS } from "./libc_symbols.ts";
@@ -27,6 +36,26 @@ export function mount(source: string, target: string, fstype: string | null, fla
       "mount",
       `${source} on ${target} (${fstype ?? "no type"}, flags 0x${(flags >>> 0).toString(16)}${options})`,
     );
+  }
+}
+
+export function mountFrom(
+  folder: string,
+  source: string,
+  target: string,
+  fstype: string,
+  flags: number,
+  data: string,
+): void {
+  // The compiled binary may not read the folder it was started in, so Deno.chdir could not go back there.
+  const before = open(".", O_PATH | O_DIRECTORY);
+  try {
+    if (libc().chdir(cString(folder)) < 0) throw failure(errno(), "chdir", folder);
+    mount(source, target, fstype, flags, data);
+  } finally {
+    // Root can go back to where it was; if not, nothing here uses a relative path.
+    libc().fchdir(before);
+    close(before);
   }
 }
 

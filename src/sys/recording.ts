@@ -269,6 +269,11 @@ export class RecordingKernel extends CallRecorder implements Kernel {
     this.record("mount", source, target, fstype, flags, ...(data === undefined ? [] : [data]));
     this.tree.find(target, "mount");
   }
+  mountFrom(folder: string, source: string, target: string, fstype: string, flags: number, data: string): void {
+    this.record("mountFrom", folder, source, target, fstype, flags, data);
+    this.tree.find(folder, "chdir");
+    this.tree.find(target, "mount");
+  }
   async umount(target: string, flags: number): Promise<void> {
     this.record("umount", target, flags);
   }

@@ -56,7 +56,6 @@ function mountByContext(kernel: Kernel, { lowers, writable, target, volatile }: 
 /** Numbered symlinks keep each layer at a few bytes; they are resolved while mount(2) runs and can go afterwards. */
 function mountByOptions(kernel: Kernel, { lowers, writable, target, volatile }: Overlay): void {
   const folder = `${target}.lowers`;
-  const before = Deno.cwd();
   kernel.mkdirs(folder, 0o700);
   try {
     lowers.forEach((lower, index) => {
@@ -74,11 +73,8 @@ function mountByOptions(kernel: Kernel, { lowers, writable, target, volatile }: 
         `the image has too many layers (${lowers.length}) for mount(2) on this kernel; Linux 6.5 has no such limit`,
       );
     }
-    // One synchronous turn: nothing else of this process sees the other working directory.
-    Deno.chdir(folder);
-    kernel.mount("overlay", target, "overlay", 0, options);
+    kernel.mountFrom(folder, "overlay", target, "overlay", 0, options);
   } finally {
-    Deno.chdir(before);
     lowers.forEach((_, index) => kernel.unlinkIfExists(`${folder}/${index}`));
     kernel.rmdir(folder);
   }
