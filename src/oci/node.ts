@@ -35,10 +35,11 @@ function accountsSwap(kernel: Kernel, { version, mounts }: Hierarchies): boolean
   if (version === 1) {
     return mounts.memory !== undefined && kernel.exists(`${mounts.memory}/memory.memsw.limit_in_bytes`);
   }
-  // The root has no limits of its own, so one of its children tells.
-  return kernel.readDirectory(mounts[""]).some(({ name, type }) =>
-    type === "directory" && kernel.exists(`${mounts[""]}/${name}/memory.swap.max`)
-  );
+  // The root has no limits of its own, so a child tells; on a node that has just started none may have memory handed down.
+  const children = kernel.readDirectory(mounts[""]).filter(({ type }) => type === "directory");
+  const child = children.find(({ name }) => kernel.exists(`${mounts[""]}/${name}/memory.max`));
+  if (child) return kernel.exists(`${mounts[""]}/${child.name}/memory.swap.max`);
+  return kernel.exists("/proc/swaps") && !/(^|\s)swapaccount=0(\s|$)/.test(kernel.readText("/proc/cmdline"));
 }
 
 function kernelVersion(release: string): [number, number] {
