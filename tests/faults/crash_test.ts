@@ -146,7 +146,7 @@ test(
     assertEquals(status.exitCode, 137);
     for (const pid of processesIn(cgroupParent)) throw new Error(`process ${pid} is still in the pod's cgroup`);
     await bench.remove(container.sandbox.id);
-    removeCgroup(cgroupParent);
+    await removeCgroup(cgroupParent);
   },
   { skiffOnly: "its sandbox process is in the pod" },
 );

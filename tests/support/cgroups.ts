@@ -101,13 +101,18 @@ export async function killCgroup(path: string): Promise<void> {
   throw new Error(`processes in ${path} outlive SIGKILL: ${processesIn(path).join(", ")}`);
 }
 
-/** Removes the directories at and below `path`; throws where a process still sits in one. */
-export function removeCgroup(path: string): void {
+/** Removes the directories at and below `path`; throws where a process still sits in one. The dying are waited for. */
+export async function removeCgroup(path: string): Promise<void> {
   for (const dir of cgroupsBelow(path).reverse()) {
-    try {
-      Deno.removeSync(dir);
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    for (let round = 0;; round++) {
+      try {
+        Deno.removeSync(dir);
+        break;
+      } catch (error) {
+        if (error instanceof Deno.errors.NotFound) break;
+        if (round === 100) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
     }
   }
 }

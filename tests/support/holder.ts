@@ -112,7 +112,7 @@ export class Holder implements AsyncDisposable {
     await Deno.writeTextFile(this.#clean, "");
     try {
       await killCgroup(`/${this.name}`);
-      removeCgroup(`/${this.name}`);
+      await removeCgroup(`/${this.name}`);
       await this.child.stdin.close();
       await this.child.status;
       await this.child.stdout.cancel();
@@ -145,7 +145,7 @@ async function removeAbandoned(): Promise<void> {
     const { name, dirs, pid, started } = JSON.parse(await Deno.readTextFile(path));
     if (startTime(pid) === started) continue;
     await killCgroup(`/${name}`);
-    removeCgroup(`/${name}`);
+    await removeCgroup(`/${name}`);
     for (const dir of dirs) await Deno.remove(dir, { recursive: true }).catch(ignoreMissing);
   }
 }
