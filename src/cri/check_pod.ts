@@ -5,6 +5,7 @@ import {
   type RunPodSandboxRequest,
 } from "../../proto/gen/runtime/v1/api.ts";
 import { parseSysctl } from "../network/mod.ts";
+import { podUserNamespace } from "../oci/mod.ts";
 import { Code, messageOf, RpcError } from "../rpc/mod.ts";
 import { absolutePath, dnsWord, hostname, invalid, nameText, plainText, required, textMap } from "./check.ts";
 
@@ -87,13 +88,7 @@ function checkLinux({ linux }: PodSandboxConfig): void {
       "must be POD, CONTAINER or NODE for a pod",
     );
   }
-  if (options.usernsOptions && options.usernsOptions.mode !== NamespaceMode.NODE) {
-    throw invalid(
-      "config.linux.security_context.namespace_options.userns_options.mode",
-      NamespaceMode[options.usernsOptions.mode],
-      "user namespaces are not supported yet (Status says so); use NODE",
-    );
-  }
+  podUserNamespace(options);
 }
 
 function checkSysctl(name: string, value: string): void {

@@ -11,6 +11,7 @@ import { seccomp } from "./spec/seccomp.ts";
 import { newSection, type Section } from "./spec/section.ts";
 import { selinuxLabels } from "./spec/selinux.ts";
 import { resolveUser } from "./spec/user.ts";
+import { checkMapped, userNamespaceSection } from "./spec/user_namespace.ts";
 import type { BuiltSpec, SpecInput, SpecMeans } from "./types.ts";
 import { lowestVersion } from "./version.ts";
 
@@ -24,6 +25,7 @@ export function buildSpec(input: SpecInput, means: SpecMeans): BuiltSpec {
     throw invalid("security_context.privileged", "the pod sandbox is not privileged, so no container in it can be");
   }
   const account = resolveUser(section);
+  checkMapped(account, input.sandbox.userns);
   const process = processSection(section, account);
   const { mounts, rootfsPropagation } = mountSection(section);
   const label = selinuxLabels(section)?.mount;
@@ -36,6 +38,8 @@ export function buildSpec(input: SpecInput, means: SpecMeans): BuiltSpec {
     annotations: identityAnnotations(input),
     linux: {
       namespaces: namespaces(section),
+      ...userNamespaceSection(section),
+      ...(input.sandbox.sysctls && { sysctl: input.sandbox.sysctls }),
       ...deviceAndResources(section),
       cgroupsPath: input.placement.cgroupsPath,
       ...securityOf(section, process.capabilities!.bounding),

@@ -14,7 +14,7 @@ import {
 } from "../sys/mod.ts";
 import type { MonitorFiles } from "./monitor_files.ts";
 import { RUNTIME_ENV } from "./runtime_env.ts";
-import { lastError, lastWords } from "./runtime_words.ts";
+import { lastError, lastWords, saysNoProgram } from "./runtime_words.ts";
 import type { MonitorCreate } from "./types.ts";
 
 /** Descriptors that conmon is told of by its environment. */
@@ -102,7 +102,7 @@ export async function readCreated(
   const log = lastError(readIfThere(kernel, `${bundle}/runtime.log`));
   const words = log ?? lastWords(message?.message || readIfThere(kernel, `${bundle}/conmon.log`) || line);
   throw new RpcError(
-    Code.INTERNAL,
+    saysNoProgram(words) ? Code.NOT_FOUND : Code.INTERNAL,
     `${handler.name} create of container ${id}: ${words || "conmon ended without a word"}`,
   );
 }

@@ -8,6 +8,8 @@ export { buildExecProcess } from "./exec_process.ts";
 export type { ExecProcess, ExecStdio } from "./exec_stream.ts";
 export { ConmonMonitor, type ConmonMonitorOptions } from "./monitor.ts";
 export { probeNode } from "./node.ts";
+export { IMAGE_VOLUME_FAILED, type ImageMount, imageMounts } from "./spec/image_mounts.ts";
+export { podUserNamespace } from "./spec/user_namespace.ts";
 export { buildPauseSpec, type PauseInput } from "./pause_spec.ts";
 export { CommandLineRuntime, type CommandLineRuntimeOptions } from "./runtime.ts";
 export type { Capabilities, Hook, IdMapping, Linux, Mount, Process, Resources, Spec } from "./spec.ts";

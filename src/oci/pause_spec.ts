@@ -1,11 +1,11 @@
 import type { PodSandboxConfig } from "../../proto/gen/runtime/v1/api.ts";
 import { invalid } from "./refusal.ts";
-import type { Linux, Spec } from "./spec.ts";
+import type { IdMapping, Linux, Spec } from "./spec.ts";
 import { sandboxAnnotations } from "./spec/annotations.ts";
 import { clampOomScoreAdj } from "./spec/limits.ts";
 import { seccomp } from "./spec/seccomp.ts";
 import { ID_MAX } from "./spec/user.ts";
-import type { CgroupPlacement, NodeLimits } from "./types.ts";
+import type { CgroupPlacement, NodeLimits, UserNamespaceFacts } from "./types.ts";
 import { validateSpec } from "./validate.ts";
 import { lowestVersion } from "./version.ts";
 import type { Kernel } from "../sys/kernel.ts";
@@ -28,6 +28,8 @@ export interface PauseInput {
   netns?: string;
   ipcns?: string;
   utsns?: string;
+  userns?: UserNamespaceFacts;
+  sysctls?: Record<string, string>;
   kernel?: Kernel;
 }
 
@@ -51,8 +53,8 @@ export function buildPauseSpec(input: PauseInput): Spec {
     ociVersion: "",
     process: {
       user: {
-        uid: userId("run_as_user", security?.runAsUser?.value),
-        gid: userId("run_as_group", security?.runAsGroup?.value),
+        uid: userId("run_as_user", security?.runAsUser?.value, input.userns?.uids),
+        gid: userId("run_as_group", security?.runAsGroup?.value, input.userns?.gids),
       },
       args: ["/pause"],
       env: [],
@@ -70,6 +72,8 @@ export function buildPauseSpec(input: PauseInput): Spec {
     annotations: sandboxAnnotations({ id: input.id, config }),
     linux: {
       namespaces: pauseNamespaces(input),
+      ...(input.userns && { uidMappings: [input.userns.uids], gidMappings: [input.userns.gids] }),
+      ...(input.sysctls && { sysctl: input.sysctls }),
       cgroupsPath: placement.cgroupsPath,
       resources: {
         devices: [{ allow: false, access: "rwm" }],
@@ -83,18 +87,21 @@ export function buildPauseSpec(input: PauseInput): Spec {
   return spec;
 }
 
-function pauseNamespaces({ netns, ipcns, utsns }: PauseInput): Linux["namespaces"] {
-  const joined: [Linux["namespaces"][number]["type"], string | undefined][] = [["network", netns], ["ipc", ipcns], [
-    "uts",
-    utsns,
-  ]];
+function pauseNamespaces({ userns, netns, ipcns, utsns }: PauseInput): Linux["namespaces"] {
+  const joined: [Linux["namespaces"][number]["type"], string | undefined][] = [
+    ["user", userns?.path],
+    ["network", netns],
+    ["ipc", ipcns],
+    ["uts", utsns],
+  ];
   return [{ type: "pid" }, ...joined.flatMap(([type, path]) => path === undefined ? [] : [{ type, path }]), {
     type: "mount",
   }];
 }
 
-function userId(field: string, value: bigint | undefined): number {
-  if (value === undefined) return PAUSE_USER;
-  if (value < 0n || value > BigInt(ID_MAX)) throw invalid(field, `${value} is not a number between 0 and ${ID_MAX}`);
+function userId(field: string, value: bigint | undefined, range: IdMapping | undefined): number {
+  const highest = range ? range.size - 1 : ID_MAX;
+  if (value === undefined) return Math.min(PAUSE_USER, highest);
+  if (value < 0n || value > BigInt(highest)) throw invalid(field, `${value} is not a number between 0 and ${highest}`);
   return Number(value);
 }

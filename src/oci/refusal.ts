@@ -7,6 +7,11 @@ export function invalid(field: string, why: string, cause?: unknown): RpcError {
   return new RpcError(Code.INVALID_ARGUMENT, `${field}: ${why}`, cause === undefined ? undefined : { cause });
 }
 
+/** A request that this node could carry out with another runtime or kernel. */
+export function failedPrecondition(field: string, why: string): RpcError {
+  return new RpcError(Code.FAILED_PRECONDITION, `${field}: ${why}`);
+}
+
 /** A part of the CRI that skiff does not have. */
 export function unimplemented(field: string, why: string): RpcError {
   return new RpcError(Code.UNIMPLEMENTED, `${field}: ${why}`);

@@ -5,10 +5,11 @@ import type { Programs, RunResult } from "../sys/mod.ts";
 import { type ExecProcess, type ExecStdio, startExec } from "./exec_stream.ts";
 import { ExecSync } from "./exec_sync.ts";
 import { RUNTIME_ENV } from "./runtime_env.ts";
+import { featuresOfVersion, NO_FEATURES, parseFeatures } from "./runtime_features.ts";
 import { lastWords } from "./runtime_words.ts";
 import type { Spec } from "./spec.ts";
 import { translateResources } from "./spec/resources.ts";
-import type { ExecResult, NodeLimits, OciRuntime, RuntimeHandler } from "./types.ts";
+import type { ExecResult, NodeLimits, OciRuntime, RuntimeFeatures, RuntimeHandler } from "./types.ts";
 
 /** Milliseconds after which a verb of the runtime is given up: none of them waits for the container. */
 const VERB_TIMEOUT = 100_000;
@@ -33,6 +34,7 @@ export class CommandLineRuntime implements OciRuntime {
   readonly #programs: Programs;
   readonly #execFolder: string;
   readonly #versions = new Map<string, Promise<string>>();
+  readonly #features = new Map<string, Promise<RuntimeFeatures>>();
   #hasExecFolder = false;
 
   constructor({ kernel, programs, stateFolder = "/run/skiff" }: CommandLineRuntimeOptions) {
@@ -105,6 +107,25 @@ export class CommandLineRuntime implements OciRuntime {
       version.catch(() => this.#versions.delete(path));
     }
     return version;
+  }
+
+  features(path: string): Promise<RuntimeFeatures> {
+    let features = this.#features.get(path);
+    if (!features) {
+      features = this.#askFeatures(path).catch(() => {
+        // It may be installed later; whatever needs it now says why it does not run.
+        this.#features.delete(path);
+        return NO_FEATURES;
+      });
+      this.#features.set(path, features);
+    }
+    return features;
+  }
+
+  async #askFeatures(path: string): Promise<RuntimeFeatures> {
+    const { code, stdout } = await this.#programs.run(path, ["features"], { env: RUNTIME_ENV, timeout: VERB_TIMEOUT });
+    const said = code === 0 ? parseFeatures(decoder.decode(stdout)) : undefined;
+    return said ?? featuresOfVersion(await this.version(path));
   }
 
   async #askVersion(path: string): Promise<string> {

@@ -22,6 +22,11 @@ export function lastError(log: string): string | undefined {
   return found === undefined ? undefined : cut(found.trim());
 }
 
+/** True for the words of runc and crun for a program that the container's root has not. */
+export function saysNoProgram(words: string): boolean {
+  return /executable file .*not found|exec: "[^"]*": stat [^:]*: no such file or directory/i.test(words);
+}
+
 function parse(line: string): { level?: unknown; msg?: unknown } | undefined {
   if (!line.startsWith("{")) return undefined;
   try {

@@ -2,7 +2,7 @@ import type { ImageDefaults } from "../images/types.ts";
 import type { Config } from "../config/types.ts";
 import type { Kernel } from "../sys/kernel.ts";
 import type { ExecProcess, ExecStdio } from "./exec_stream.ts";
-import type { Spec } from "./spec.ts";
+import type { IdMapping, Spec } from "./spec.ts";
 import type { ContainerConfig, LinuxContainerResources, PodSandboxConfig } from "../../proto/gen/runtime/v1/api.ts";
 
 /** One entry of the `runtimes` map of the configuration; stored with every container, so that a changed config never orphans one. */
@@ -64,7 +64,27 @@ export interface SandboxFacts {
   shm?: string;
   cgroupParent: string;
   privileged: boolean;
+  /** Undefined: the node's. */
+  userns?: UserNamespaceFacts;
+  /** What only root of the pod's own user namespace can set: each container does. */
+  sysctls?: Record<string, string>;
   config: PodSandboxConfig;
+}
+
+/** A pod's own user namespace. */
+export interface UserNamespaceFacts {
+  path: string;
+  /** From 0 on. */
+  uids: IdMapping;
+  gids: IdMapping;
+}
+
+/** What a runtime can do, as it says itself. */
+export interface RuntimeFeatures {
+  recursiveReadOnlyMounts: boolean;
+  /** `uidMappings` and `gidMappings` of mounts. */
+  idmappedMounts: boolean;
+  userNamespaces: boolean;
 }
 
 export interface SpecInput {
@@ -78,6 +98,9 @@ export interface SpecInput {
   /** What this node can do, found once at start. */
   node: NodeLimits;
   runtime: RuntimeHandler;
+  features: RuntimeFeatures;
+  /** Where the images of the request's mounts are mounted, by the mount's index. */
+  imageVolumes?: ReadonlyMap<number, string>;
   /** Host path of the target container's pid namespace for NamespaceMode.TARGET. */
   targetPidns?: string;
 }
@@ -151,6 +174,8 @@ export interface OciRuntime {
   exec(handler: RuntimeHandler, id: string, command: Spec["process"], stdio: ExecStdio): ExecProcess;
   /** `--version` line, asked once per path. */
   version(path: string): Promise<string>;
+  /** What the runtime can do, asked once per path. One that cannot be asked can do nothing. */
+  features(path: string): Promise<RuntimeFeatures>;
 }
 
 export interface MonitorCreate {

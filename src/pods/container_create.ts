@@ -4,11 +4,13 @@ import { adjust, ADJUSTERS, buildSpec, type SpecInput, stopSignalNumber, validat
 import { Code, RpcError } from "../rpc/status.ts";
 import { Container, type Sandbox } from "./catalog.ts";
 import { containerFolder, type Context, emit, identify, newId, nowNanoseconds } from "./context.ts";
+import { mountImageVolumes } from "./image_volumes.ts";
 import type { Job } from "./jobs.ts";
 import { containerLogPath } from "./log_path.ts";
 import { differingFields, requestHash } from "./request_hash.ts";
 import { sandboxFacts } from "./sandbox_run.ts";
 import type { ContainerRecord } from "./types.ts";
+import { giveOutputs, layerIdmap, onNode } from "./user_namespace.ts";
 
 const DEADLINE = 115_000;
 
@@ -71,8 +73,12 @@ async function make(
   });
   const rootfs = await job.step("rootfs", () => {
     job.undo("rootfs", { id });
-    return images.mountRootfs({ id, image, readonly: config.linux?.securityContext?.readonlyRootfs ?? false });
+    const { userns } = sandbox.record;
+    const readonly = config.linux?.securityContext?.readonlyRootfs ?? false;
+    return images.mountRootfs({ id, image, readonly, idmap: userns && layerIdmap(userns) });
   });
+  const imageVolumes = await job.step("volumes", () => mountImageVolumes(context, job, sandbox, id, config));
+  const features = await context.runtime.features(runtime.path);
   const { spec, user, notes } = await job.step("spec", () => {
     const input: SpecInput = {
       id,
@@ -83,6 +89,8 @@ async function make(
       placement,
       node: context.node,
       runtime,
+      features,
+      imageVolumes: new Map(imageVolumes.map(({ index, path }) => [index, path])),
       targetPidns: targetPidNamespace(context, sandbox, request),
     };
     const built = buildSpec(input, { kernel, config: context.config });
@@ -113,6 +121,7 @@ async function make(
       signal: job.signal,
     });
   });
+  if (sandbox.record.userns) giveOutputs(kernel, created.pid, onNode(user, sandbox.record.userns));
 
   const record: ContainerRecord = {
     schema: 1,
@@ -138,6 +147,7 @@ async function make(
     logPath,
     upper: rootfs.upper,
     user,
+    ...(imageVolumes.length > 0 && { imageVolumes }),
     stopSignal: stopSignalNumber(config.stopSignal, image.defaults.stopSignal),
     notes,
   };

@@ -2,8 +2,14 @@ import type { Container } from "./catalog.ts";
 import { releaseContainer } from "./container_release.ts";
 import { type Context, emit } from "./context.ts";
 import { stopContainer } from "./container_stop.ts";
+import type { ContainerRecord } from "./types.ts";
 
 const DEADLINE = 115_000;
+
+/** All that is mounted for a container. */
+function rootfsNames({ id, imageVolumes = [] }: ContainerRecord): string[] {
+  return [id, ...imageVolumes.map((volume) => volume.id)];
+}
 
 /** Removes a container, killing it if it runs. Repeatable, and calls at the same time are one. */
 export function removeContainer(context: Context, container: Container): Promise<void> {
@@ -27,7 +33,11 @@ async function remove(context: Context, container: Container): Promise<void> {
     await job.step("runtime delete", () => releaseContainer(context, container));
     await job.step(
       "files",
-      () => Promise.all([context.images.unmountRootfs(record.id), context.kernel.removeTree(record.bundle)]),
+      () =>
+        Promise.all([
+          ...rootfsNames(record).map((name) => context.images.unmountRootfs(name)),
+          context.kernel.removeTree(record.bundle),
+        ]),
     );
     context.store.deleteContainer(record.id);
     context.catalog.deleteContainer(container);

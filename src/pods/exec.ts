@@ -3,6 +3,7 @@ import { Code, RpcError } from "../rpc/status.ts";
 import type { AttachTarget, ExecTarget, PortForwardTarget } from "../streaming/mod.ts";
 import type { Container } from "./catalog.ts";
 import type { Context } from "./context.ts";
+import { onNode } from "./user_namespace.ts";
 
 /** The kubelet refuses a reply of 16 MiB; the rest is for the message around the output. */
 const OUTPUT_LIMIT = (16 << 20) - 4096;
@@ -19,8 +20,11 @@ export function execTarget(context: Context, id: string, command: string[], tty:
   const container = running(context, id);
   const { record } = container;
   const process = buildExecProcess(processOf(context, container), command, tty);
-  const { uid, gid } = process.user;
-  return { uid, gid, start: (stdio) => context.runtime.exec(record.runtime, record.id, process, stdio) };
+  const { userns } = context.catalog.sandbox(record.sandboxId).record;
+  return {
+    ...onNode(process.user, userns),
+    start: (stdio) => context.runtime.exec(record.runtime, record.id, process, stdio),
+  };
 }
 
 /** The container's own streams. RpcError NOT_FOUND, FAILED_PRECONDITION. */

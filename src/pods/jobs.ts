@@ -148,6 +148,12 @@ export class Job {
   }
 }
 
+/** The word of the CRI's contract by which the kubelet knows an error is kept in front: https://pkg.go.dev/k8s.io/cri-api/pkg/errors */
+function splitWord(message: string): [message: string, word?: string] {
+  const word = /(ImageVolumeMountFailed|RROUnsupported): /.exec(message)?.[0];
+  return word === undefined ? [message] : [message.replace(word, ""), word];
+}
+
 /** Runs jobs: joins equal ones, replaces a running one by a newer wish, keeps the last ones for people to look at. */
 export class Jobs {
   readonly #running = new Map<string, { job: Job; hash: string; result: Promise<unknown> }>();
@@ -221,7 +227,8 @@ export class Jobs {
     const leftover = undone.length > 0 ? `; not yet cleaned up: ${undone.join("; ")}` : "";
     const cause = job.signal.aborted ? job.signal.reason : error;
     const code = cause instanceof RpcError ? cause.code : Code.UNKNOWN;
-    report.error = `${report.kind} ${report.subject}: failed${after}${waiting}: ${messageOf(cause)}${leftover}`;
+    const [message, word = ""] = splitWord(messageOf(cause));
+    report.error = `${word}${report.kind} ${report.subject}: failed${after}${waiting}: ${message}${leftover}`;
     this.#logger.warn("job failed", {
       job: report.kind,
       subject: report.subject,

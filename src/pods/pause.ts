@@ -4,6 +4,7 @@ import { pauseProgram } from "../sys/mod.ts";
 import { type Context, identify } from "./context.ts";
 import type { Job } from "./jobs.ts";
 import type { SandboxRecord } from "./types.ts";
+import { open } from "./user_namespace.ts";
 
 /** Starts the process that holds the pod's shared pid namespace: pid 1 in it, and it reaps what is left behind. */
 export async function startPause(
@@ -17,7 +18,10 @@ export async function startPause(
   const bundle = `${record.folder}/pause`;
   const root = `${bundle}/rootfs`;
   const placement = context.cgroups.place(record.cgroupParent, id);
-  kernel.mkdirs(root, 0o755);
+  kernel.mkdirs(bundle, 0o700);
+  // The runtime makes nothing in a root that belongs to somebody else.
+  for (const made of [root, `${root}/proc`, `${root}/dev`]) kernel.mkdirs(made, 0o755);
+  if (record.userns) open(kernel, bundle, record.userns.gids.hostID);
   kernel.writeFile(`${root}/pause`, pauseProgram(), 0o755);
   const spec = buildPauseSpec({
     id,
@@ -29,6 +33,8 @@ export async function startPause(
     netns: record.netns,
     ipcns: record.ipcns,
     utsns: record.utsns,
+    userns: record.userns,
+    sysctls: record.sysctls,
   });
   kernel.writeFile(`${bundle}/config.json`, JSON.stringify(spec), 0o600);
   job.undo("cgroup", { placement });

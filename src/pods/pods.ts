@@ -136,9 +136,13 @@ export class Pods implements AsyncDisposable {
     await this.#context.monitor.reopenLog(bundle, logPath === "" ? undefined : logPath);
   }
 
-  /** Containers whose root file system is made of this image. */
+  /** Containers whose root file system, or a volume, is made of this image. */
   usersOf(imageId: string): string[] {
-    return [...this.catalog.containers.values()].filter(({ record }) => record.imageId === imageId).map(({ id }) => id);
+    return [...this.catalog.containers.values()]
+      .filter(({ record }) =>
+        record.imageId === imageId || record.imageVolumes?.some((volume) => volume.imageId === imageId)
+      )
+      .map(({ id }) => id);
   }
   /** What there is, then what happens. Ends with the signal. */
   events(signal: AbortSignal): AsyncGenerator<PodEvent> {

@@ -13,7 +13,10 @@ export async function recover(context: Context): Promise<void> {
   for (const { record, config } of store.sandboxes()) catalog.addSandbox(new Sandbox(record, config));
   for (const { record, config } of store.containers()) catalog.addContainer(new Container(record, config));
   await context.images.recover(
-    [...catalog.containers.values()].map(({ record }) => ({ id: record.id, imageId: record.imageId })),
+    [...catalog.containers.values()].flatMap(({ record: { id, imageId, imageVolumes = [] } }) => [
+      { id, imageId },
+      ...imageVolumes,
+    ]),
   );
 
   for (const container of catalog.containers.values()) {

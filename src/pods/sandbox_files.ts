@@ -1,5 +1,6 @@
 import type { PodSandboxConfig } from "../../proto/gen/runtime/v1/api.ts";
 import { NamespaceMode } from "../../proto/gen/runtime/v1/api.ts";
+import type { UserNamespaceFacts } from "../oci/mod.ts";
 import type { Kernel } from "../sys/kernel.ts";
 import { Errno } from "../sys/kernel.ts";
 import { ENOENT, MS_NODEV, MS_NOEXEC, MS_NOSUID } from "../sys/mod.ts";
@@ -27,10 +28,16 @@ export function hosts(kernel: Kernel, config: PodSandboxConfig, hostname: string
   return `127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n${own}`;
 }
 
+/** Who root of the pod is on the node. */
+export function rootOf(userns: UserNamespaceFacts | undefined): { uid: number; gid: number } {
+  return { uid: userns?.uids.hostID ?? 0, gid: userns?.gids.hostID ?? 0 };
+}
+
 /** Mounts the pod's shared memory. */
-export function mountShm(kernel: Kernel, path: string): void {
+export function mountShm(kernel: Kernel, path: string, { uid, gid }: { uid: number; gid: number }): void {
   kernel.mkdirs(path, 0o700);
-  kernel.mount("shm", path, "tmpfs", MS_NOEXEC | MS_NOSUID | MS_NODEV, `mode=1777,size=${SHM_BYTES}`);
+  const options = `mode=1777,size=${SHM_BYTES},uid=${uid},gid=${gid}`;
+  kernel.mount("shm", path, "tmpfs", MS_NOEXEC | MS_NOSUID | MS_NODEV, options);
 }
 
 export function onHostNetwork(config: PodSandboxConfig): boolean {

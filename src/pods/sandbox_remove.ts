@@ -3,6 +3,7 @@ import { type Context, emit } from "./context.ts";
 import { removeContainer } from "./container_remove.ts";
 import { removePodCgroup } from "./pod_cgroup.ts";
 import { stopPodSandbox } from "./sandbox_stop.ts";
+import { dismissPod } from "./user_namespace.ts";
 
 const DEADLINE = 115_000;
 
@@ -32,10 +33,11 @@ async function remove(context: Context, sandbox: Sandbox): Promise<void> {
         Promise.all(context.catalog.containersOf(record.id).map((container) => removeContainer(context, container))),
     );
     await job.step("folder", () => context.kernel.removeTree(record.folder));
+    if (record.userns) dismissPod(context, { gid: record.userns.gids.hostID, sandboxId: record.id });
     removePodCgroup(context, record.madeCgroups ?? []);
     context.store.deleteSandbox(record.id);
+    emit(context, "deleted", record.id, record.id);
     context.catalog.deleteSandbox(sandbox);
     context.statistics.forget(record.id);
-    emit(context, "deleted", record.id, record.id);
   });
 }

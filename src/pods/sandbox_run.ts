@@ -1,7 +1,7 @@
 import type { PodNetwork } from "../network/types.ts";
 import type { SandboxFacts } from "../oci/types.ts";
 import type { PodSandboxConfig, RunPodSandboxRequest } from "../../proto/gen/runtime/v1/api.ts";
-import { pinNamespaces } from "../network/mod.ts";
+import { pinNamespaces, pinUserNamespaces } from "../network/mod.ts";
 import { Code, RpcError } from "../rpc/status.ts";
 import { Sandbox } from "./catalog.ts";
 import { type Context, emit, newId, nowNanoseconds, runtimeHandler, sandboxFolder } from "./context.ts";
@@ -9,8 +9,9 @@ import type { Job } from "./jobs.ts";
 import { makePodCgroup } from "./pod_cgroup.ts";
 import { startPause } from "./pause.ts";
 import { differingFields, requestHash } from "./request_hash.ts";
-import { hosts, mountShm, onHostIpc, onHostNetwork, resolvConf, sharesPidNamespace } from "./sandbox_files.ts";
+import { hosts, mountShm, onHostIpc, onHostNetwork, resolvConf, rootOf, sharesPidNamespace } from "./sandbox_files.ts";
 import type { SandboxRecord } from "./types.ts";
+import { admitPod, mapsOf, splitSysctls, wantedUserNamespace } from "./user_namespace.ts";
 
 /** The kubelet gives this call twice its runtimeRequestTimeout of two minutes. */
 const DEADLINE = 230_000;
@@ -75,22 +76,30 @@ async function make(
     cgroupParent: config.linux?.cgroupParent || context.config.defaultCgroupParent,
   };
 
+  record.userns = await wantedUserNamespace(context, record, config);
+
   await job.step("folder", () => {
     job.undo("folder", { path: folder });
     kernel.mkdirs(folder, 0o700);
+    if (record.userns) admitPod(context, job, record);
     if (config.logDirectory) kernel.mkdirs(config.logDirectory, 0o755);
   });
   await job.step("cgroup", () => makePodCgroup(context, job, record));
   await job.step("namespaces", () => pinAll(context, job, record, config));
   if (record.netns) await job.step("network", () => attach(context, job, record, config));
   await job.step("files", () => {
-    kernel.writeFile(`${folder}/resolv.conf`, resolvConf(kernel, config), 0o644);
-    kernel.writeFile(`${folder}/hosts`, hosts(kernel, config, record.hostname, record.attachment?.ips ?? []), 0o644);
-    kernel.writeFile(`${folder}/hostname`, record.hostname + "\n", 0o644);
+    const owner = rootOf(record.userns);
+    const write = (name: string, text: string) => {
+      kernel.writeFile(`${folder}/${name}`, text, 0o644);
+      kernel.chown(`${folder}/${name}`, owner.uid, owner.gid);
+    };
+    write("resolv.conf", resolvConf(kernel, config));
+    write("hosts", hosts(kernel, config, record.hostname, record.attachment?.ips ?? []));
+    write("hostname", record.hostname + "\n");
     if (onHostIpc(config)) return;
     record.shm = `${folder}/shm`;
     job.undo("mount", { path: record.shm });
-    mountShm(kernel, record.shm);
+    mountShm(kernel, record.shm, owner);
   });
   if (sharesPidNamespace(config)) await job.step("pause", () => startPause(context, job, record, config));
 
@@ -115,11 +124,16 @@ function pinAll(context: Context, job: Job, record: SandboxRecord, config: PodSa
     record.utsns = `${namespaces}/${record.id}-uts`;
   }
   if (!onHostIpc(config)) record.ipcns = `${namespaces}/${record.id}-ipc`;
-  for (const path of [record.netns, record.utsns, record.ipcns]) if (path) job.undo("namespace", { path });
-  pinNamespaces(context.kernel, { net: record.netns, ipc: record.ipcns, uts: record.utsns }, {
-    hostname: record.utsns ? record.hostname : undefined,
-    sysctls: config.linux?.sysctls ?? {},
-  });
+  const { userns } = record;
+  for (const path of [record.netns, record.utsns, record.ipcns, userns?.path]) {
+    if (path) job.undo("namespace", { path });
+  }
+  const paths = { net: record.netns, ipc: record.ipcns, uts: record.utsns };
+  const { ours, theirs } = splitSysctls(config.linux?.sysctls ?? {}, record, context.node.kernelVersion);
+  const options = { hostname: record.utsns ? record.hostname : undefined, sysctls: ours };
+  if (Object.keys(theirs).length > 0) record.sysctls = theirs;
+  if (userns) pinUserNamespaces(context.kernel, { ...paths, user: userns.path }, mapsOf(userns), options);
+  else pinNamespaces(context.kernel, paths, options);
 }
 
 async function attach(context: Context, job: Job, record: SandboxRecord, config: PodSandboxConfig): Promise<void> {
@@ -162,6 +176,8 @@ export function sandboxFacts(sandbox: Sandbox): SandboxFacts {
     hostnameFile: `${record.folder}/hostname`,
     shm: record.shm,
     cgroupParent: record.cgroupParent,
+    userns: record.userns,
+    sysctls: record.sysctls,
     privileged: config.linux?.securityContext?.privileged ?? false,
     config,
   };

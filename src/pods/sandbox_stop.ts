@@ -53,7 +53,9 @@ async function stop(context: Context, sandbox: Sandbox): Promise<void> {
         });
       }
       await job.step("namespaces", () => {
-        for (const path of [record.netns, record.ipcns, record.utsns]) if (path) unpin(context.kernel, path);
+        for (const path of [record.netns, record.ipcns, record.utsns, record.userns?.path]) {
+          if (path) unpin(context.kernel, path);
+        }
         if (record.shm) unmount(context, record.shm);
         sandbox.change({ state: "notready", netns: undefined, ipcns: undefined, utsns: undefined, shm: undefined });
         context.store.updateSandbox(sandbox.record);

@@ -16,6 +16,7 @@ import {
 import type { Context } from "./context.ts";
 import type { Undoer } from "./jobs.ts";
 import { removePodCgroup } from "./pod_cgroup.ts";
+import { type Admission, dismissPod } from "./user_namespace.ts";
 
 /** A container as the OCI runtime and the monitor know it: enough to take it down, whatever became of it. */
 export interface RuntimeContainer {
@@ -40,6 +41,7 @@ export function undoers(context: Omit<Context, "jobs">): Record<string, Undoer> 
     namespace: ({ path }: { path: string }) => unpin(context.kernel, path),
     mount: ({ path }: { path: string }) => unmount(context, path),
     rootfs: ({ id }: { id: string }) => context.images.unmountRootfs(id),
+    admission: (admission: Admission) => dismissPod(context, admission),
     network: ({ pod, attachment }: { pod: PodNetwork; attachment?: NetworkAttachment }) =>
       context.network.del(pod, attachment),
     "empty-cgroup": ({ path }: { path: string }) => removePodCgroup(context, [path]),

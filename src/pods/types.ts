@@ -1,4 +1,4 @@
-import type { CgroupPlacement, ResolvedUser, RuntimeHandler } from "../oci/types.ts";
+import type { CgroupPlacement, ResolvedUser, RuntimeHandler, UserNamespaceFacts } from "../oci/types.ts";
 import type { NetworkAttachment } from "../network/types.ts";
 import type { ProcessIdentity } from "../sys/mod.ts";
 import type { ContainerConfig, PodSandboxConfig } from "../../proto/gen/runtime/v1/api.ts";
@@ -22,6 +22,10 @@ export interface SandboxRecord {
   netns?: string;
   ipcns?: string;
   utsns?: string;
+  /** The pod's own user namespace; its mappings stay true when it is taken down. */
+  userns?: UserNamespaceFacts;
+  /** Set by each container: see {@link UserNamespaceFacts}. */
+  sysctls?: Record<string, string>;
   shm?: string;
   /** Folder of resolv.conf, hosts, hostname. */
   folder: string;
@@ -37,6 +41,16 @@ export interface SandboxRecord {
     bundle: string;
     placement: CgroupPlacement;
   };
+}
+
+/** An image that is mounted as a volume of a container. */
+export interface ImageVolume {
+  /** The mount's name. */
+  id: string;
+  /** Of the mounts of the request. */
+  index: number;
+  imageId: string;
+  path: string;
 }
 
 export type ContainerStateName = "created" | "running" | "exited";
@@ -71,6 +85,7 @@ export interface ContainerRecord {
   logPath: string;
   /** Folder of the writable layer. */
   upper: string;
+  imageVolumes?: ImageVolume[];
   /** The runtime and the cgroups know nothing of it any more. */
   released?: boolean;
   user: ResolvedUser;

@@ -1,11 +1,13 @@
 import type {
+  ContainerConfig,
   ContainerStatus,
   ContainerStatusRequest,
   ContainerStatusResponse,
+  Mount,
   Signal,
 } from "../../../proto/gen/runtime/v1/api.ts";
 import { stopSignalEnum } from "../../oci/mod.ts";
-import type { Container } from "../../pods/mod.ts";
+import type { Container, ContainerRecord } from "../../pods/mod.ts";
 import { plainText } from "../check.ts";
 import type { RuntimeDependencies } from "./dependencies.ts";
 import { containerState } from "./list_containers.ts";
@@ -33,7 +35,7 @@ export function containerStatusOf({ record, config }: Container): ContainerStatu
     message: record.message,
     labels: config.labels,
     annotations: config.annotations,
-    mounts: config.mounts,
+    mounts: mountsOf(record, config),
     logPath: record.logPath,
     resources: config.linux?.resources && { linux: config.linux.resources, windows: undefined },
     user: {
@@ -41,6 +43,16 @@ export function containerStatusOf({ record, config }: Container): ContainerStatu
     },
     stopSignal: stopSignalEnum(record.stopSignal) as Signal,
   };
+}
+
+/** The image of a volume by what it was when it was mounted: a tag may mean another one by now. */
+function mountsOf({ imageVolumes = [] }: ContainerRecord, { mounts }: ContainerConfig): Mount[] {
+  if (imageVolumes.length === 0) return mounts;
+  const ids = new Map(imageVolumes.map(({ index, imageId }) => [index, imageId]));
+  return mounts.map((mount, index) => {
+    const imageRef = ids.get(index);
+    return mount.image && imageRef !== undefined ? { ...mount, image: { ...mount.image, imageRef } } : mount;
+  });
 }
 
 function verbose({ record }: Container): Record<string, string> {

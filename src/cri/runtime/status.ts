@@ -1,23 +1,45 @@
-import type { StatusRequest, StatusResponse } from "../../../proto/gen/runtime/v1/api.ts";
+import type { RuntimeHandler, StatusRequest, StatusResponse } from "../../../proto/gen/runtime/v1/api.ts";
 import type { RuntimeDependencies } from "./dependencies.ts";
 
 /** Conditions, and per runtime handler only the features that it has. */
-export const status = (dependencies: RuntimeDependencies) => (request: StatusRequest): StatusResponse => {
-  const network = dependencies.network.status();
-  const features = { recursiveReadOnlyMounts: false, userNamespaces: false };
-  return {
-    status: {
-      conditions: [
-        { type: "RuntimeReady", status: true, reason: "", message: "" },
-        { type: "NetworkReady", status: network.ready, reason: network.reason, message: network.message },
-      ],
-    },
-    // The empty name is the default handler.
-    runtimeHandlers: ["", ...dependencies.handlers.keys()].map((name) => ({ name, features })),
-    features: { supplementalGroupsPolicy: true, userNamespacesHostNetwork: false, mountOptions: false },
-    info: request.verbose ? verbose(dependencies) : {},
+export const status =
+  (dependencies: RuntimeDependencies) => async (request: StatusRequest): Promise<StatusResponse> => {
+    const network = dependencies.network.status();
+    const runtimeHandlers = await handlersOf(dependencies);
+    return {
+      status: {
+        conditions: [
+          { type: "RuntimeReady", status: true, reason: "", message: "" },
+          { type: "NetworkReady", status: network.ready, reason: network.reason, message: network.message },
+        ],
+      },
+      runtimeHandlers,
+      features: {
+        supplementalGroupsPolicy: true,
+        userNamespacesHostNetwork: runtimeHandlers.some(({ features }) => features?.userNamespaces),
+        mountOptions: true,
+      },
+      info: request.verbose ? verbose(dependencies) : {},
+    };
   };
-};
+
+/** A handler can run pods with user namespaces only if all that they need is there: volumes are mounted with mapped IDs, too. */
+async function handlersOf({ handlers, runtime, images, config }: RuntimeDependencies): Promise<RuntimeHandler[]> {
+  // The empty name is the default handler.
+  return await Promise.all(
+    ["", ...handlers.keys()].map(async (name) => {
+      const handler = handlers.get(name || config.defaultRuntime);
+      const has = handler && await runtime.features(handler.path);
+      return {
+        name,
+        features: {
+          recursiveReadOnlyMounts: has?.recursiveReadOnlyMounts ?? false,
+          userNamespaces: has !== undefined && has.userNamespaces && has.idmappedMounts && images.canIdmap(),
+        },
+      };
+    }),
+  );
+}
 
 function verbose(dependencies: RuntimeDependencies): Record<string, string> {
   const { config, pods, facts } = dependencies;

@@ -1,5 +1,5 @@
 import { NamespaceMode } from "../../../proto/gen/runtime/v1/api.ts";
-import { invalid, unimplemented } from "../refusal.ts";
+import { invalid } from "../refusal.ts";
 import type { Linux } from "../spec.ts";
 import type { Section } from "./section.ts";
 
@@ -8,11 +8,8 @@ type Namespace = Linux["namespaces"][number];
 /** Namespaces: the pod's pinned ones are joined by path; what is not listed is the host's. */
 export function namespaces(section: Section): Namespace[] {
   const { input: { sandbox, node }, security } = section;
-  const userns = security.namespaceOptions?.usernsOptions;
-  if (userns && userns.mode !== NamespaceMode.NODE) {
-    throw unimplemented("userns_options", "pods with a user namespace of their own are not supported");
-  }
   const joined: [Namespace["type"], string | undefined][] = [
+    ["user", sandbox.userns?.path],
     ["network", sandbox.netns],
     ["ipc", sandbox.ipcns],
     ["uts", sandbox.utsns],

@@ -1,8 +1,9 @@
 import { type Mount as MountRequest, MountPropagation } from "../../../proto/gen/runtime/v1/api.ts";
 import { Errno, type MountInfo } from "../../sys/mod.ts";
-import { invalid, quote, unimplemented } from "../refusal.ts";
+import { failedPrecondition, invalid, quote } from "../refusal.ts";
 import type { Mount } from "../spec.ts";
 import { resolveHostPath } from "./host_paths.ts";
+import { idMappings } from "./id_mappings.ts";
 import { mountOf, type Propagation, propagationOf, readMountTable } from "./mount_table.ts";
 import { absolutePath, isWithin } from "./paths.ts";
 import type { Section } from "./section.ts";
@@ -21,7 +22,9 @@ export function requestMounts(section: Section): { mounts: Mount[]; rootfsPropag
     section.notes.push("selinux_relabel of mounts has no effect: the files on the node keep their labels");
   }
   const propagations = new Propagations(section);
-  const mounts = requests.map((request) => bindMount(section, request, propagations));
+  const mounts = requests.map((request, index) =>
+    request.image ? imageMount(section, request, index) : bindMount(section, request, propagations)
+  );
   const duplicate = mounts.find((mount, index) =>
     mounts.findIndex(({ destination }) => destination === mount.destination) !== index
   );
@@ -30,15 +33,8 @@ export function requestMounts(section: Section): { mounts: Mount[]; rootfsPropag
 }
 
 function bindMount(section: Section, request: MountRequest, propagations: Propagations): Mount {
-  const field = `mount ${quote(request.containerPath)}`;
-  const destination = absolutePath("container_path", request.containerPath);
-  if (destination === "/") throw invalid(field, "the root of the container cannot be mounted over");
-  if (request.uidMappings.length > 0 || request.gidMappings.length > 0) {
-    throw unimplemented(field, "mounts with ID mappings are not supported");
-  }
-  if (request.image && request.hostPath === "") {
-    throw unimplemented(field, "ImageVolumeMountFailed: volumes from images are not supported");
-  }
+  const { field, destination } = placeOf(request);
+  const mappings = mountMappings(section, field, request);
   const source = hostPath(section, field, request.hostPath);
   return {
     destination,
@@ -47,9 +43,47 @@ function bindMount(section: Section, request: MountRequest, propagations: Propag
     options: [
       "rbind",
       propagations.option(field, request, source),
-      access(field, request),
+      access(section, field, request),
       ...mountOptions(field, request),
     ],
+    ...mappings,
+  };
+}
+
+/** The image is mounted on the node already, with the pod's IDs: mappings of the request would map them twice. */
+function imageMount({ input }: Section, request: MountRequest, index: number): Mount {
+  const { field, destination } = placeOf(request);
+  const source = input.imageVolumes?.get(index);
+  if (source === undefined) throw invalid(field, "its image is not mounted");
+  const options = ["rbind", "rprivate", "ro", "nosuid", "nodev", ...mountOptions(field, request)];
+  return { destination, type: "bind", source, options: [...new Set(options)] };
+}
+
+function placeOf({ containerPath }: MountRequest): { field: string; destination: string } {
+  const field = `mount ${quote(containerPath)}`;
+  const destination = absolutePath("container_path", containerPath);
+  if (destination === "/") throw invalid(field, "the root of the container cannot be mounted over");
+  return { field, destination };
+}
+
+function mountMappings(
+  { input: { features, runtime } }: Section,
+  field: string,
+  { uidMappings, gidMappings }: MountRequest,
+): Pick<Mount, "uidMappings" | "gidMappings"> {
+  if (uidMappings.length === 0 && gidMappings.length === 0) return {};
+  if (uidMappings.length === 0 || gidMappings.length === 0) {
+    throw invalid(field, "uidMappings and gidMappings: both are needed, or none");
+  }
+  if (!features.idmappedMounts) {
+    throw failedPrecondition(
+      field,
+      `ID mappings of mounts are beyond the runtime ${runtime.name} (${runtime.path}); runc 1.2 and crun 1.8 can do it`,
+    );
+  }
+  return {
+    uidMappings: idMappings(`uidMappings of ${field}`, uidMappings),
+    gidMappings: idMappings(`gidMappings of ${field}`, gidMappings),
   };
 }
 
@@ -67,11 +101,17 @@ function hostPath({ kernel }: Section, field: string, requested: string): string
   return resolveHostPath(kernel, field, path) ?? path;
 }
 
-function access(field: string, request: MountRequest): string {
-  if (!request.recursiveReadOnly) return request.readonly || request.image ? "ro" : "rw";
+function access({ input: { features, runtime } }: Section, field: string, request: MountRequest): string {
+  if (!request.recursiveReadOnly) return request.readonly ? "ro" : "rw";
   if (!request.readonly) throw invalid(field, "recursive_read_only needs readonly");
   if (request.propagation !== MountPropagation.PROPAGATION_PRIVATE) {
     throw invalid(field, "recursive_read_only needs private propagation");
+  }
+  if (!features.recursiveReadOnlyMounts) {
+    throw failedPrecondition(
+      field,
+      `RROUnsupported: recursive_read_only is beyond the runtime ${runtime.name} (${runtime.path})`,
+    );
   }
   return "rro";
 }

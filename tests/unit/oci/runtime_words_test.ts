@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { lastError, lastWords } from "../../../src/oci/runtime_words.ts";
+import { lastError, lastWords, saysNoProgram } from "../../../src/oci/runtime_words.ts";
 
 const log = `{"level":"warning","msg":"careful","time":"t"}
 {"level":"error","msg":"first","time":"t"}
@@ -22,3 +22,24 @@ Deno.test("lastWords() falls back to the last line", () => {
 });
 
 Deno.test("lastWords() cuts what is endless", () => assertEquals(lastWords("x".repeat(1 << 20)).length, 2001));
+
+Deno.test("saysNoProgram() knows the words of runc and crun for a program that is not there, and no others", () => {
+  for (
+    const words of [
+      'unable to start container process: exec: "nope": executable file not found in $PATH',
+      'unable to start container process: error during container init: exec: "/no": stat /no: no such file or directory',
+      "executable file `nope` not found in $PATH: No such file or directory",
+    ]
+  ) {
+    assertEquals(saysNoProgram(words), true, words);
+  }
+  for (
+    const words of [
+      'error mounting "/no/source" to rootfs at "/v": stat /no/source: no such file or directory',
+      'exec: "/bin/noexec": permission denied',
+      "open executable: Permission denied",
+    ]
+  ) {
+    assertEquals(saysNoProgram(words), false, words);
+  }
+});

@@ -144,3 +144,19 @@ Deno.test("Jobs.list() keeps the last ones with the time of each step", async ()
   assertEquals(typeof list[0].steps[0].duration, "number");
   await done();
 });
+
+Deno.test("Jobs.run() keeps the word in front by which the kubelet knows an error", async () => {
+  const { jobs, done } = setUp();
+  const error = await assertRejects(() =>
+    jobs.run(request(), (job) =>
+      job.step("volumes", () => {
+        throw new RpcError(Code.NOT_FOUND, "ImageVolumeMountFailed: image x is not on this node");
+      }))
+  ) as RpcError;
+  assertEquals(error.code, Code.NOT_FOUND);
+  assertEquals(
+    error.message.replace(/\d+\.\d s/, "T"),
+    "ImageVolumeMountFailed: run-pod-sandbox default/a: failed at step volumes after T: image x is not on this node",
+  );
+  await done();
+});

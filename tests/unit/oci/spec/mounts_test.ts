@@ -126,6 +126,43 @@ Deno.test("mountSection() makes a missing host path as a folder, and refuses wha
     }
   }));
 
+const IDS = [{ hostId: 100_000, containerId: 0, length: 65_536 }];
+
+Deno.test("mountSection() passes ID mappings on", () => {
+  const mounts = [{ containerPath: "/a", hostPath: "/tmp", uidMappings: IDS, gidMappings: IDS }];
+  const mount = find(ask({ config: { mounts } }), "/a")!;
+  const expected = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
+  assertEquals([mount.uidMappings, mount.gidMappings], [expected, expected]);
+});
+
+Deno.test("mountSection() refuses what the runtime cannot do, by its name", () => {
+  const features = { recursiveReadOnlyMounts: false, idmappedMounts: false, userNamespaces: false };
+  const attempt = (part: Record<string, unknown>) =>
+    assertThrows(
+      () => ask({ config: { mounts: [{ containerPath: "/a", hostPath: "/tmp", ...part }] }, input: { features } }),
+      RpcError,
+      "/usr/sbin/runc",
+    );
+  assertEquals(attempt({ uidMappings: IDS, gidMappings: IDS }).code, Code.FAILED_PRECONDITION);
+  const { code, message } = attempt({ readonly: true, recursiveReadOnly: true });
+  assertEquals([code, message.includes("RROUnsupported: ")], [Code.FAILED_PRECONDITION, true]);
+});
+
+Deno.test("mountSection() binds an image where it is mounted, read-only, with its own IDs", () => {
+  const image = { image: "sha256:1" };
+  const mounts = [
+    { containerPath: "/a", hostPath: "/tmp" },
+    { containerPath: "/b", image, uidMappings: IDS, gidMappings: IDS, mountOptions: ["noexec", "nodev"] },
+  ];
+  const section = ask({ config: { mounts }, input: { imageVolumes: new Map([[1, "/run/skiff/rootfs/c1.1"]]) } });
+  assertEquals(find(section, "/b"), {
+    destination: "/b",
+    type: "bind",
+    source: "/run/skiff/rootfs/c1.1",
+    options: ["rbind", "rprivate", "ro", "nosuid", "nodev", "noexec"],
+  });
+});
+
 const refused: [string, Record<string, unknown>, Code, RegExp][] = [
   ["a relative container path", { containerPath: "data" }, Code.INVALID_ARGUMENT, /not an absolute path/],
   ["an empty container path", { containerPath: "" }, Code.INVALID_ARGUMENT, /empty/],
@@ -133,8 +170,14 @@ const refused: [string, Record<string, unknown>, Code, RegExp][] = [
   ["a NUL byte", { containerPath: "/a\0b" }, Code.INVALID_ARGUMENT, /NUL/],
   ["a relative host path", { hostPath: "tmp" }, Code.INVALID_ARGUMENT, /not an absolute path/],
   ["an empty host path", { hostPath: "" }, Code.INVALID_ARGUMENT, /empty/],
-  ["ID mappings", { uidMappings: [{ hostId: 1, containerId: 0, length: 1 }] }, Code.UNIMPLEMENTED, /ID mappings/],
-  ["an image as a volume", { hostPath: "", image: { image: "x" } }, Code.UNIMPLEMENTED, /ImageVolumeMountFailed/],
+  ["ID mappings of users alone", { uidMappings: IDS }, Code.INVALID_ARGUMENT, /both are needed/],
+  [
+    "ID mappings that are no ranges",
+    { uidMappings: IDS, gidMappings: [{ ...IDS[0], length: 0 }] },
+    Code.INVALID_ARGUMENT,
+    /not a range/,
+  ],
+  ["an image that is not mounted", { hostPath: "", image: { image: "x" } }, Code.INVALID_ARGUMENT, /not mounted/],
   ["an unknown mount option", { mountOptions: ["exec"] }, Code.INVALID_ARGUMENT, /"exec"/],
   ["recursive_read_only without readonly", { recursiveReadOnly: true }, Code.INVALID_ARGUMENT, /needs readonly/],
   [

@@ -1,9 +1,9 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { NamespaceMode } from "../../../../proto/gen/runtime/v1/api.ts";
-import { Code, RpcError } from "../../../../src/rpc/status.ts";
+import { RpcError } from "../../../../src/rpc/status.ts";
 import { namespaces } from "../../../../src/oci/spec/namespaces.ts";
 import { newSection } from "../../../../src/oci/spec/section.ts";
-import { means, request, type RequestChanges } from "../support/requests.ts";
+import { means, request, type RequestChanges, USERNS } from "../support/requests.ts";
 
 function ask(changes: RequestChanges): string[] {
   return namespaces(newSection(request("/", changes), means)).map(({ type, path }) =>
@@ -56,10 +56,7 @@ Deno.test("namespaces() refuses a target without a process", () => {
   assertThrows(() => ask(pid(NamespaceMode.TARGET)), RpcError, "target_id");
 });
 
-Deno.test("namespaces() answers UNIMPLEMENTED to a user namespace, and takes the node's", () => {
-  const userns = (mode: NamespaceMode) => ({
-    security: { namespaceOptions: { pid: NamespaceMode.CONTAINER, usernsOptions: { mode } } },
-  });
-  assertEquals(assertThrows(() => ask(userns(NamespaceMode.POD)), RpcError).code, Code.UNIMPLEMENTED);
-  assertEquals(ask(userns(NamespaceMode.NODE)), ["pid", ...POD, "mount"]);
+Deno.test("namespaces() joins the pod's user namespace first", () => {
+  const asked = ask({ ...pid(NamespaceMode.CONTAINER), sandbox: { userns: USERNS } });
+  assertEquals(asked, ["pid", "user=/run/skiff/ns/pod1-user", ...POD, "mount"]);
 });

@@ -1,5 +1,5 @@
 import { ContainerConfig, PodSandboxConfig } from "../../../../proto/gen/runtime/v1/api.ts";
-import type { NodeLimits, SandboxFacts, SpecInput, SpecMeans } from "../../../../src/oci/mod.ts";
+import type { NodeLimits, SandboxFacts, SpecInput, SpecMeans, UserNamespaceFacts } from "../../../../src/oci/mod.ts";
 import { CAPABILITIES, kernel } from "../../../../src/sys/mod.ts";
 
 // libc is loaded at the first call: here, so that no test seems to leak it.
@@ -39,6 +39,13 @@ export function sandbox(changes: Partial<SandboxFacts> = {}): SandboxFacts {
     ...changes,
   };
 }
+
+/** A user namespace whose IDs are those from 100,000 on. */
+export const USERNS: UserNamespaceFacts = {
+  path: "/run/skiff/ns/pod1-user",
+  uids: { containerID: 0, hostID: 100_000, size: 65_536 },
+  gids: { containerID: 0, hostID: 200_000, size: 65_536 },
+};
 
 /** What generated code takes for a part of a message. */
 type Part<T> = T extends { fromPartial(part: infer P): unknown } ? P : never;
@@ -87,6 +94,7 @@ export function request(rootfs: string, changes: RequestChanges = {}): SpecInput
       conmon: "/usr/bin/conmon",
       cgroupDriver: "cgroupfs",
     },
+    features: { recursiveReadOnlyMounts: true, idmappedMounts: true, userNamespaces: true },
     ...changes.input,
   };
 }
