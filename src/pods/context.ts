@@ -63,9 +63,10 @@ export function nowNanoseconds(): bigint {
   return BigInt(Math.round((performance.timeOrigin + performance.now()) * 1000)) * 1000n;
 }
 
-/** Tells subscribers of GetContainerEvents. For a pod itself `id` is the pod's. */
+/** Tells subscribers of GetContainerEvents. For a pod itself `id` is the pod's, which must still be in the catalog. */
 export function emit(context: Context, kind: EventKind, id: string, sandboxId: string): void {
-  context.events.emit({ kind, id, sandboxId, at: nowNanoseconds() });
+  const sandbox = context.catalog.sandboxes.get(sandboxId);
+  context.events.emit({ kind, id, sandboxId, sandbox, at: nowNanoseconds() });
 }
 
 /** A process that was just made; RpcError INTERNAL if it is gone already. */

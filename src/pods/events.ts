@@ -1,3 +1,6 @@
+import type { Sandbox } from "./catalog.ts";
+import { EventQueue } from "./event_queue.ts";
+
 /** What became of a container, or of a pod (then `id` is the pod's). */
 export type EventKind = "created" | "started" | "stopped" | "deleted";
 
@@ -7,42 +10,51 @@ export interface PodEvent {
   sandboxId: string;
   /** Nanoseconds since the epoch. */
   at: bigint;
+  /** Its pod, which may be deleted by the time the event is told: the kubelet ignores what comes without a pod. */
+  sandbox?: Sandbox;
 }
 
-/**
- * Tells every subscriber of changes, in order. Nothing is dropped and nobody is waited for: what a slow subscriber has not
- * taken yet is kept once per container, as its last event.
- */
+interface Subscriber {
+  queue: EventQueue;
+  wake: () => void;
+}
+
+/** Tells every subscriber of changes, in order. Nobody is waited for; event_queue.ts says what a slow subscriber is told. */
 export class Events {
-  readonly #subscribers = new Set<{ pending: Map<string, PodEvent>; wake: () => void }>();
+  readonly #subscribers = new Set<Subscriber>();
+
+  /** How many there are now. */
+  get subscribers(): number {
+    return this.#subscribers.size;
+  }
 
   emit(event: PodEvent): void {
-    for (const subscriber of this.#subscribers) {
-      subscriber.pending.delete(event.id);
-      subscriber.pending.set(event.id, event);
-      subscriber.wake();
+    for (const { queue, wake } of this.#subscribers) {
+      queue.push(event);
+      wake();
     }
   }
 
-  /** First `snapshot`, then what happens from now on, until the signal aborts. */
+  /**
+   * First `snapshot`, then what happens from now on, until the signal aborts. The snapshot is told by time: the kubelet takes
+   * nothing about a pod that is older than what it had before.
+   */
   async *subscribe(snapshot: Iterable<PodEvent>, signal: AbortSignal): AsyncGenerator<PodEvent> {
-    const subscriber = { pending: new Map<string, PodEvent>(), wake: () => {} };
-    for (const event of snapshot) subscriber.pending.set(event.id, event);
+    const queue = new EventQueue();
+    const subscriber: Subscriber = { queue, wake: () => {} };
+    const wake = () => subscriber.wake();
+    const byTime = [...snapshot].sort((a, b) => a.at < b.at ? -1 : a.at > b.at ? 1 : 0);
+    for (const event of byTime) queue.push(event);
     this.#subscribers.add(subscriber);
-    const onAbort = () => subscriber.wake();
-    signal.addEventListener("abort", onAbort);
+    signal.addEventListener("abort", wake);
     try {
       while (!signal.aborted) {
-        const [first] = subscriber.pending.values();
-        if (first) {
-          subscriber.pending.delete(first.id);
-          yield first;
-        } else {
-          await new Promise<void>((resolve) => subscriber.wake = resolve);
-        }
+        const event = queue.shift();
+        if (event) yield event;
+        else await new Promise<void>((resolve) => subscriber.wake = resolve);
       }
     } finally {
-      signal.removeEventListener("abort", onAbort);
+      signal.removeEventListener("abort", wake);
       this.#subscribers.delete(subscriber);
     }
   }

@@ -16,11 +16,13 @@ const TYPES: Record<EventKind, ContainerEventType> = {
   deleted: ContainerEventType.CONTAINER_DELETED_EVENT,
 };
 
-/** On connect each container's last event, then every change as it happens. The pod's status is as it is when the message is sent. */
+/**
+ * On connect the last event of each pod and container, by time, then every change as it happens. The pod's status and its
+ * containers' are as they are when the message is sent: never older than the event, which is what the kubelet relies on.
+ */
 export const getContainerEvents = ({ pods }: RuntimeDependencies) =>
   async function* (_request: GetEventsRequest, { signal }: CallContext): AsyncGenerator<ContainerEventResponse> {
-    for await (const { kind, id, sandboxId, at } of pods.events(signal)) {
-      const sandbox = pods.catalog.sandboxes.get(sandboxId);
+    for await (const { kind, id, sandboxId, sandbox, at } of pods.events(signal)) {
       yield {
         containerId: id,
         containerEventType: TYPES[kind],
