@@ -10,7 +10,7 @@ import { CommandLineRuntime, ConmonMonitor, createCgroupDriver, probeNode, type 
 import { createMetrics, type Logger, noMetrics, serveMetrics } from "./observe/mod.ts";
 import { podPlacement, Pods, Store } from "./pods/mod.ts";
 import { Server } from "./rpc/mod.ts";
-import { CgroupUsageReader } from "./stats/mod.ts";
+import { CgroupUsageReader, MetricsReader } from "./stats/mod.ts";
 import { StreamingServer } from "./streaming/mod.ts";
 import { bootId, kernel, lockFile, programs, releaseMemory, watchDirectory } from "./sys/mod.ts";
 
@@ -87,6 +87,7 @@ export async function startDaemon(
     cgroups,
     node,
     usage: new CgroupUsageReader(kernel),
+    metrics: new MetricsReader(kernel),
     logger: logger.with({ part: "pods" }),
     bootId: boot,
     monitorCgroup,

@@ -5,7 +5,7 @@ import type {
   RunPodSandboxRequest,
 } from "../../proto/gen/runtime/v1/api.ts";
 import type { ExecResult } from "../oci/mod.ts";
-import type { UsageReader } from "../stats/mod.ts";
+import type { MetricsReader, UsageReader } from "../stats/mod.ts";
 import { Code, RpcError } from "../rpc/status.ts";
 import type { AttachTarget, ExecTarget, PortForwardTarget } from "../streaming/mod.ts";
 import { Catalog, type Container, type Sandbox } from "./catalog.ts";
@@ -34,6 +34,7 @@ const LOST_INTERVAL = 5_000;
 
 export type PodsOptions = Omit<Context, "catalog" | "jobs" | "statistics" | "events" | "limitRuntime"> & {
   usage: UsageReader;
+  metrics: MetricsReader;
 };
 
 /** Pods and containers: everything that cri/ and admin/ ask of the domain. */
@@ -47,7 +48,7 @@ export class Pods implements AsyncDisposable {
   #timer?: ReturnType<typeof setInterval>;
 
   constructor(options: PodsOptions) {
-    this.statistics = new Statistics(options.usage, options.images, options.cgroups);
+    this.statistics = new Statistics(options.usage, options.metrics, options.images, options.cgroups);
     const context = {
       ...options,
       catalog: this.catalog,
@@ -149,6 +150,11 @@ export class Pods implements AsyncDisposable {
     return this.#events.subscribe(this.#snapshot(), signal);
   }
   *#snapshot(): Generator<PodEvent> {
+    for (const sandbox of this.catalog.sandboxes.values()) {
+      const { id, state, createdAt } = sandbox.record;
+      // When it stopped is not kept; before its containers is early enough.
+      yield { kind: state === "ready" ? "started" : "stopped", id, sandboxId: id, at: BigInt(createdAt), sandbox };
+    }
     const kinds: Record<string, EventKind> = { created: "created", running: "started", exited: "stopped" };
     for (const { record } of this.catalog.containers.values()) {
       yield {
@@ -156,6 +162,7 @@ export class Pods implements AsyncDisposable {
         id: record.id,
         sandboxId: record.sandboxId,
         at: BigInt(record.finishedAt || record.startedAt || record.createdAt),
+        sandbox: this.catalog.sandboxes.get(record.sandboxId),
       };
     }
   }

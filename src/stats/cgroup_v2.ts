@@ -37,7 +37,8 @@ function readMemory(kernel: Kernel, path: string): Partial<CgroupUsage> {
   };
 }
 
-function readPsi(kernel: Kernel, path: string): CgroupUsage["psi"] {
+/** What waited in a cgroup, and for how long; undefined where the kernel does not count it. */
+export function readPsi(kernel: Kernel, path: string): CgroupUsage["psi"] {
   const read = (resource: string): Psi | undefined => {
     const text = readIfThere(kernel, `${path}/${resource}.pressure`);
     return text === undefined ? undefined : parsePsi(text);

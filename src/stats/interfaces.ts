@@ -9,9 +9,10 @@ export function parseNetDev(text: string): InterfaceUsage[] {
     const name = line.slice(0, colon).trim();
     if (colon < 0 || name === "lo") continue;
     const counters = line.slice(colon + 1).trim().split(/\s+/).map(parseNumber);
-    const [rxBytes, rxErrors, txBytes, txErrors] = [0, 2, 8, 10].map((column) => counters[column]);
-    if (rxBytes === undefined || rxErrors === undefined || txBytes === undefined || txErrors === undefined) continue;
-    usages.push({ name, rxBytes, rxErrors, txBytes, txErrors });
+    if (counters.length < 16 || counters.includes(undefined)) continue;
+    const [rxBytes, rxPackets, rxErrors, rxDropped, , , , , txBytes, txPackets, txErrors, txDropped] =
+      counters as bigint[];
+    usages.push({ name, rxBytes, rxPackets, rxErrors, rxDropped, txBytes, txPackets, txErrors, txDropped });
   }
   return usages;
 }

@@ -30,9 +30,13 @@ export interface PsiData {
 export interface InterfaceUsage {
   name: string;
   rxBytes: bigint;
+  rxPackets: bigint;
   rxErrors: bigint;
+  rxDropped: bigint;
   txBytes: bigint;
+  txPackets: bigint;
   txErrors: bigint;
+  txDropped: bigint;
 }
 export interface UsageReader {
   cgroup(placement: CgroupPlacement): CgroupUsage;

@@ -4,7 +4,7 @@ import type { RuntimeDependencies } from "./dependencies.ts";
 import { containerStatsOf } from "./stats_shape.ts";
 
 export const containerStats =
-  ({ pods }: RuntimeDependencies) => async (request: ContainerStatsRequest): Promise<ContainerStatsResponse> => {
+  ({ pods }: RuntimeDependencies) => (request: ContainerStatsRequest): ContainerStatsResponse => {
     const container = pods.catalog.container(plainText("container_id", request.containerId));
-    return { stats: containerStatsOf(container, await pods.statistics.container(container)) };
+    return { stats: containerStatsOf(container, pods.statistics.container(container)) };
   };

@@ -5,6 +5,7 @@ import type {
 } from "../../../proto/gen/runtime/v1/api.ts";
 import type { Container, Pods } from "../../pods/mod.ts";
 import { hasLabels } from "../filter.ts";
+import { inSlices } from "../in_slices.ts";
 import type { RuntimeDependencies } from "./dependencies.ts";
 import { containerStatsOf } from "./stats_shape.ts";
 
@@ -12,17 +13,18 @@ import { containerStatsOf } from "./stats_shape.ts";
 export const listContainerStats =
   ({ pods }: RuntimeDependencies) =>
   async ({ filter }: ListContainerStatsRequest): Promise<ListContainerStatsResponse> => ({
-    stats: await Promise.all(
-      runningContainers(pods, filter).map(async (container) =>
-        containerStatsOf(container, await pods.statistics.container(container))
-      ),
+    stats: await inSlices(
+      runningContainers(pods, filter),
+      (container) => containerStatsOf(container, pods.statistics.container(container)),
     ),
   });
 
-export function runningContainers(pods: Pods, filter: ContainerStatsFilter | undefined): Container[] {
-  return [...pods.containers()].filter(({ record, config }) =>
-    record.state === "running" && (!filter?.id || record.id.startsWith(filter.id)) &&
-    (!filter?.podSandboxId || record.sandboxId.startsWith(filter.podSandboxId)) &&
-    (!filter || hasLabels(config.labels, filter.labelSelector))
-  );
+export function* runningContainers(pods: Pods, filter: ContainerStatsFilter | undefined): Generator<Container> {
+  for (const container of [...pods.containers()]) {
+    const { record, config } = container;
+    if (record.state !== "running") continue;
+    if (filter?.id && !record.id.startsWith(filter.id)) continue;
+    if (filter?.podSandboxId && !record.sandboxId.startsWith(filter.podSandboxId)) continue;
+    if (!filter || hasLabels(config.labels, filter.labelSelector)) yield container;
+  }
 }

@@ -24,6 +24,10 @@ import { stopContainer } from "./stop_container.ts";
 import { stopPodSandbox } from "./stop_pod_sandbox.ts";
 import { updateContainerResources } from "./update_container_resources.ts";
 import { updateRuntimeConfig } from "./update_runtime_config.ts";
+import { listMetricDescriptors } from "./list_metric_descriptors.ts";
+import { listPodSandboxMetrics } from "./list_pod_sandbox_metrics.ts";
+import { PodMetricsCache } from "./pod_metrics_cache.ts";
+import { streamPodSandboxMetrics } from "./stream_pod_sandbox_metrics.ts";
 import { getContainerEvents } from "./get_container_events.ts";
 import { listPodSandboxStats } from "./list_pod_sandbox_stats.ts";
 import { podSandboxStats } from "./pod_sandbox_stats.ts";
@@ -37,6 +41,7 @@ import { version } from "./version.ts";
 export type { RuntimeDependencies } from "./dependencies.ts";
 
 export function runtimeService(dependencies: RuntimeDependencies): Handlers<RuntimeServiceDefinition> {
+  const metrics = new PodMetricsCache(dependencies.pods);
   return {
     version: version(dependencies),
     status: status(dependencies),
@@ -69,5 +74,8 @@ export function runtimeService(dependencies: RuntimeDependencies): Handlers<Runt
     podSandboxStats: podSandboxStats(dependencies),
     listPodSandboxStats: listPodSandboxStats(dependencies),
     getContainerEvents: getContainerEvents(dependencies),
+    listMetricDescriptors: listMetricDescriptors(),
+    listPodSandboxMetrics: listPodSandboxMetrics(metrics),
+    streamPodSandboxMetrics: streamPodSandboxMetrics(metrics),
   };
 }

@@ -9,12 +9,12 @@ import type { RuntimeDependencies } from "./dependencies.ts";
 import { containerStatsOf, cpuOf, interfaceOf, ioOf, memoryOf, value } from "./stats_shape.ts";
 
 export const podSandboxStats =
-  ({ pods }: RuntimeDependencies) => async (request: PodSandboxStatsRequest): Promise<PodSandboxStatsResponse> => ({
-    stats: await podSandboxStatsOf(pods, pods.catalog.sandbox(plainText("pod_sandbox_id", request.podSandboxId))),
+  ({ pods }: RuntimeDependencies) => (request: PodSandboxStatsRequest): PodSandboxStatsResponse => ({
+    stats: podSandboxStatsOf(pods, pods.catalog.sandbox(plainText("pod_sandbox_id", request.podSandboxId))),
   });
 
 /** Of the pod's cgroup, its network namespace, and each of its running containers. */
-export async function podSandboxStatsOf(pods: Pods, sandbox: Sandbox): Promise<PodSandboxStats> {
+export function podSandboxStatsOf(pods: Pods, sandbox: Sandbox): PodSandboxStats {
   const { record, config } = sandbox;
   const containers = pods.catalog.containersOf(record.id).filter((container) => container.record.state === "running");
   const { usage, nanoCores, interfaces } = pods.statistics.sandbox(sandbox);
@@ -27,9 +27,7 @@ export async function podSandboxStatsOf(pods: Pods, sandbox: Sandbox): Promise<P
       memory: memoryOf(usage),
       network: record.netns ? { timestamp, defaultInterface, interfaces: others } : undefined,
       process: { timestamp, processCount: value(usage.pids) },
-      containers: await Promise.all(
-        containers.map(async (container) => containerStatsOf(container, await pods.statistics.container(container))),
-      ),
+      containers: containers.map((container) => containerStatsOf(container, pods.statistics.container(container))),
       io: ioOf(usage),
     },
     windows: undefined,

@@ -7,15 +7,35 @@ const HEADING = `Inter-|   Receive                                              
  face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed
 `;
 
-Deno.test("parseNetDev() reads bytes and errors of each interface but lo", () => {
+Deno.test("parseNetDev() reads bytes, packets, errors and drops of each interface but lo", () => {
   const text =
     `${HEADING}    lo:     100       1    0    0    0     0          0         0      100       1    0    0    0     0       0          0
   eth0: 18446744073709551615      12    3    4    5     6          7         8     2000      22   33   44   55    66      77         88
 eth0.100:5 1 2 0 0 0 0 0 6 1 3 0 0 0 0 0
 `;
   assertEquals(parseNetDev(text), [
-    { name: "eth0", rxBytes: 18446744073709551615n, rxErrors: 3n, txBytes: 2000n, txErrors: 33n },
-    { name: "eth0.100", rxBytes: 5n, rxErrors: 2n, txBytes: 6n, txErrors: 3n },
+    {
+      name: "eth0",
+      rxBytes: 18446744073709551615n,
+      rxPackets: 12n,
+      rxErrors: 3n,
+      rxDropped: 4n,
+      txBytes: 2000n,
+      txPackets: 22n,
+      txErrors: 33n,
+      txDropped: 44n,
+    },
+    {
+      name: "eth0.100",
+      rxBytes: 5n,
+      rxPackets: 1n,
+      rxErrors: 2n,
+      rxDropped: 0n,
+      txBytes: 6n,
+      txPackets: 1n,
+      txErrors: 3n,
+      txDropped: 0n,
+    },
   ]);
 });
 
