@@ -7,13 +7,18 @@ import { MonitorFiles, prepareLog } from "./monitor_files.ts";
 import { killTree } from "./process_tree.ts";
 import { RUNTIME_ENV } from "./runtime_env.ts";
 import type { CgroupDriver, Monitor, MonitorCreate } from "./types.ts";
+import { unlessGone } from "./unless_gone.ts";
 
 /** An event that the kernel has dropped makes an exit seen this much later (milliseconds). */
 const RESCAN_INTERVAL = 5_000;
 
-/** How long conmon may take to open a log again. */
-const REOPEN_GRACE = 1_000;
+/**
+ * How long conmon may take to open a log again. On an error the kubelet moves the log back to its place, and a conmon that
+ * is only late (its disk is slow) would then replace it by an empty one.
+ */
+const REOPEN_GRACE = 60_000;
 const REOPEN_POLL = 2;
+const REOPEN_POLL_MAX = 50;
 
 const REOPEN_LOG = "2 0 0\n";
 
@@ -45,13 +50,14 @@ export class ConmonMonitor implements Monitor {
     request.signal?.throwIfAborted();
     this.#files.prepare(request.id);
     if (request.logPath !== "") prepareLog(this.#kernel, request.logPath);
-    const conmon = startConmon(this.#kernel, this.#programs, this.#files, request);
+    const conmon = await startConmon(this.#kernel, this.#programs, this.#files, request);
     const onAbort = () => conmon.sync.close();
     request.signal?.addEventListener("abort", onAbort);
     try {
       // Before it starts anything: it must be neither in our cgroup nor ever in the pod's.
       this.#cgroups.attach(request.conmonCgroup, conmon.child.pid);
-      await conmon.start.write(new Uint8Array(1));
+      // A conmon that has ended already says why below, when its other pipe ends.
+      await conmon.start.write(new Uint8Array(1)).catch(() => {});
       conmon.start.close();
       const pid = await readCreated(this.#kernel, conmon.sync, request);
       return { pid, conmonPid: this.#conmonPid(request) ?? conmon.child.pid };
@@ -103,18 +109,37 @@ export class ConmonMonitor implements Monitor {
   }
 
   async reopenLog(bundle: string, logPath?: string): Promise<void> {
+    if (logPath === undefined) return this.#control(bundle, REOPEN_LOG);
+    const before = this.#identity(logPath);
+    // Nobody has moved it, or this is a retry: conmon would replace it by an empty one.
+    if (before !== undefined && this.#hasOpen(bundle, before)) return;
     this.#control(bundle, REOPEN_LOG);
-    if (logPath === undefined) return;
     const deadline = Date.now() + REOPEN_GRACE;
-    while (!this.#kernel.exists(logPath)) {
+    for (let pause = REOPEN_POLL;; pause = Math.min(pause * 2, REOPEN_POLL_MAX)) {
+      const now = this.#identity(logPath);
+      if (now !== undefined && now !== before) return;
       if (Date.now() > deadline) {
         throw new RpcError(
           Code.DEADLINE_EXCEEDED,
-          `log ${logPath}: conmon has not opened it again within ${REOPEN_GRACE} ms`,
+          `log ${logPath}: conmon has not opened it again within ${REOPEN_GRACE / 1000} s`,
         );
       }
-      await new Promise((resolve) => setTimeout(resolve, REOPEN_POLL));
+      await new Promise((resolve) => setTimeout(resolve, pause));
     }
+  }
+
+  /** Which file is at this path; undefined: none. */
+  #identity(path: string): string | undefined {
+    return unlessGone(() => {
+      const { dev, ino } = this.#kernel.stat(path);
+      return `${dev}:${ino}`;
+    });
+  }
+
+  #hasOpen(bundle: string, file: string): boolean {
+    const descriptors = `/proc/${this.#conmonPid({ bundle })}/fd`;
+    const names = unlessGone(() => this.#kernel.readDirectory(descriptors)) ?? [];
+    return names.some(({ name }) => this.#identity(`${descriptors}/${name}`) === file);
   }
 
   resizeTerminal(bundle: string, rows: number, columns: number): void {
@@ -140,7 +165,7 @@ export class ConmonMonitor implements Monitor {
     }
   }
 
-  #conmonPid({ bundle }: MonitorCreate): number | undefined {
+  #conmonPid({ bundle }: Pick<MonitorCreate, "bundle">): number | undefined {
     try {
       return Number(this.#kernel.readText(`${bundle}/conmon-pidfile`).trim()) || undefined;
     } catch (error) {
