@@ -35,12 +35,12 @@ export interface StartedConmon {
   sync: AsyncFd;
 }
 
-export function startConmon(
+export async function startConmon(
   kernel: Kernel,
   programs: Programs,
   files: MonitorFiles,
   request: MonitorCreate,
-): StartedConmon {
+): Promise<StartedConmon> {
   const open: number[] = [];
   const keep = (fd: number) => (open.push(fd), fd);
   try {
@@ -50,7 +50,7 @@ export function startConmon(
     open.push(start.read, start.write);
     // A file, not a pipe: conmon may have something to say long after we have stopped listening.
     const stderr = keep(kernel.open(`${request.bundle}/conmon.log`, O_WRONLY | O_CREAT | O_TRUNC, 0o600));
-    const child = programs.spawn(request.handler.conmon, conmonArgs(files, request), {
+    const child = await programs.start(request.handler.conmon, conmonArgs(files, request), {
       env: { ...RUNTIME_ENV, _OCI_SYNCPIPE: String(SYNC_PIPE), _OCI_STARTPIPE: String(START_PIPE) },
       cwd: request.bundle,
       fds: { 2: stderr, [SYNC_PIPE]: sync.write, [START_PIPE]: start.read },

@@ -1,6 +1,7 @@
 import { Code, messageOf, RpcError } from "../rpc/status.ts";
 import type { Logger } from "../observe/types.ts";
 import type { Store } from "./store.ts";
+import { Turnstile } from "./turnstile.ts";
 
 /** Takes down one kind of thing. Must be repeatable, and must not mind that the thing was never made. */
 export type Undoer = (args: any) => Promise<void> | void;
@@ -40,6 +41,9 @@ export interface JobRequest {
   deadline: number;
 }
 
+/** Of all jobs together. */
+const turnstile = new Turnstile();
+
 /** A running operation: steps with their times, an undo for each thing that it makes, a signal of its own. */
 export class Job {
   readonly id = crypto.randomUUID();
@@ -70,6 +74,8 @@ export class Job {
 
   /** Runs and times one step. A failure keeps its gRPC code and gains the step's name. */
   async step<T>(name: string, body: () => Promise<T> | T): Promise<T> {
+    this.#checkAborted();
+    await turnstile.pass();
     this.#checkAborted();
     const step: JobStep = { name, startedAt: Date.now(), waitingFor: "" };
     const begin = performance.now();

@@ -15,6 +15,11 @@ export interface Programs {
    * of its own. It is not killed when this process ends.
    */
   spawn(path: string, args: string[], options: SpawnOptions): Child;
+  /**
+   * As `spawn`, but the loading of the program is waited for on another thread: on a busy machine it takes the calling one
+   * milliseconds in which nothing else is answered.
+   */
+  start(path: string, args: string[], options: SpawnOptions): Promise<Child>;
 }
 
 export interface RunOptions {

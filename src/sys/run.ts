@@ -6,7 +6,7 @@ import { inNamespaces } from "./namespaces.ts";
 import { pipe } from "./pipes.ts";
 import { kill } from "./process_calls.ts";
 import type { AsyncFd, Child, Programs, RunOptions, RunResult } from "./programs.ts";
-import { spawn } from "./spawn.ts";
+import { spawn, start } from "./spawn.ts";
 
 const DEFAULT_OUTPUT_LIMIT = 1 << 20;
 /** Milliseconds for what is in the pipes when the program has ended: a child of it may hold them open for ever. */
@@ -15,7 +15,7 @@ const DRAIN = 200;
 async function run(path: string, args: string[], options: RunOptions = {}): Promise<RunResult> {
   options.signal?.throwIfAborted();
   const limit = options.outputLimit ?? DEFAULT_OUTPUT_LIMIT;
-  const { child, stdin, stdout, stderr } = start(path, args, options);
+  const { child, stdin, stdout, stderr } = await startPiped(path, args, options);
   const out = new Output(stdout, limit);
   const err = new Output(stderr, limit);
   const fed = feed(stdin, options.input);
@@ -61,7 +61,7 @@ interface Started {
   stderr: AsyncFd;
 }
 
-function start(path: string, args: string[], options: RunOptions): Started {
+async function startPiped(path: string, args: string[], options: RunOptions): Promise<Started> {
   const theirs: number[] = [];
   const ours: AsyncFd[] = [];
   /** Returns the program's end of a new pipe and keeps both to be closed. */
@@ -74,9 +74,10 @@ function start(path: string, args: string[], options: RunOptions): Started {
   try {
     const fds: Record<number, number> = { 1: newPipe("write"), 2: newPipe("write") };
     if (options.input !== undefined) fds[0] = newPipe("read");
-    const go = () => spawn(path, args, { env: options.env, cwd: options.cwd, fds });
-    const { netns } = options;
-    const child = netns === undefined ? go() : inNamespaces([{ path: netns, flag: CLONE_NEWNET }], go);
+    const { netns, env, cwd } = options;
+    const child = netns === undefined
+      ? await start(path, args, { env, cwd, fds })
+      : inNamespaces([{ path: netns, flag: CLONE_NEWNET }], () => spawn(path, args, { env, cwd, fds }));
     const [stdout, stderr, stdin] = ours;
     return { child, stdout, stderr, stdin };
   } catch (error) {
@@ -146,4 +147,4 @@ class Output {
 }
 
 /** The one place that starts programs. */
-export const programs: Programs = { run, spawn };
+export const programs: Programs = { run, start, spawn };

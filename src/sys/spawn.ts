@@ -13,14 +13,21 @@ const POSIX_SPAWN_SETSID = 0x80;
 
 /**
  * Starts a program by posix_spawn: libc's clone shares our memory until exec, so the cost does not grow with the
- * daemon, and descriptors, session and terminal are set without a line of ours running in between.
+ * daemon, and descriptors, session and terminal are set without a line of ours running in between. The caller waits until
+ * the program has been loaded, which takes as long as the scheduler likes: so this is done on another thread.
  */
+export async function start(path: string, args: string[], options: SpawnOptions = {}): Promise<Child> {
+  using call = new SpawnCall(path, args, options);
+  return childOf(call.finish(await libc().posix_spawn_off_thread(...call.arguments)));
+}
+
+/** As {@link start}, on the calling thread, which waits: the program starts in the namespaces that this thread visits. */
 export function spawn(path: string, args: string[], options: SpawnOptions = {}): Child {
-  if (!path.startsWith("/")) {
-    throw new TypeError(`Cannot start ${JSON.stringify(path)}: the path of a program must be absolute`);
-  }
-  closeInheritedOnExec();
-  const pid = posixSpawn(path, args, options);
+  using call = new SpawnCall(path, args, options);
+  return childOf(call.finish(libc().posix_spawn(...call.arguments)));
+}
+
+function childOf(pid: number): Child {
   try {
     return new SpawnedChild(pid, pidfdOpen(pid));
   } catch (error) {
@@ -42,40 +49,72 @@ function closeInheritedOnExec(): void {
   }
 }
 
-function posixSpawn(path: string, args: string[], options: SpawnOptions): number {
-  const actions = new FileActions();
-  const attributes = addressable(512);
-  libc().posix_spawnattr_init(attributes);
-  try {
-    actions.addChdir(options.cwd ?? "/");
-    if (options.tty !== undefined) {
-      // The leader of a new session gets the first terminal that it opens as its controlling one.
-      actions.addOpen(0, options.tty);
-      actions.addDup(0, 1);
-      actions.addDup(0, 2);
+type Buffer = Uint8Array<ArrayBuffer>;
+
+/** The arguments of one posix_spawn, and all the memory that they point to: it must live until the call is over. */
+class SpawnCall implements Disposable {
+  readonly arguments: [Buffer, Buffer, Buffer, Buffer, Buffer, Buffer];
+  readonly #detail: string;
+  readonly #actions = new FileActions();
+  readonly #attributes = addressable(512);
+  readonly #pid = addressable(4);
+  readonly #strings: StringVector[];
+
+  constructor(path: string, args: string[], options: SpawnOptions) {
+    if (!path.startsWith("/")) {
+      throw new TypeError(`Cannot start ${JSON.stringify(path)}: the path of a program must be absolute`);
     }
-    const fds = Object.entries(options.fds ?? {}).map(([target, source]) => ({ target: Number(target), source }));
-    actions.addDescriptors(fds, options.tty !== undefined);
-
-    // Rust ignores SIGPIPE and V8 may block signals: a program must find both as after boot.
-    libc().posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSID);
-    libc().posix_spawnattr_setsigmask(attributes, addressable(128));
-    libc().posix_spawnattr_setsigdefault(attributes, addressable(128).fill(0xff));
-
+    closeInheritedOnExec();
+    this.#detail = `${path} in ${options.cwd ?? "/"}${options.tty ? ` on ${options.tty}` : ""}`;
+    libc().posix_spawnattr_init(this.#attributes);
     const argv = new StringVector([path, ...args]);
     const envp = new StringVector(Object.entries(options.env ?? {}).map(([name, value]) => `${name}=${value}`));
-    const pid = addressable(4);
-    const program = addressableCString(path);
-    const code = libc().posix_spawn(pid, program, actions.buffer, attributes, argv.pointers, envp.pointers);
-    // Keeps the strings that the vectors point to alive across the call.
-    argv.strings.length = envp.strings.length = 0;
-    if (code !== 0) {
-      throw failure(code, "posix_spawn", `${path} in ${options.cwd ?? "/"}${options.tty ? ` on ${options.tty}` : ""}`);
+    this.#strings = [argv, envp];
+    this.arguments = [
+      this.#pid,
+      addressableCString(path),
+      this.#actions.buffer,
+      this.#attributes,
+      argv.pointers,
+      envp.pointers,
+    ];
+    try {
+      this.#describe(options);
+    } catch (error) {
+      this[Symbol.dispose]();
+      throw error;
     }
-    return new DataView(pid.buffer).getInt32(0, true);
-  } finally {
-    actions[Symbol.dispose]();
-    libc().posix_spawnattr_destroy(attributes);
+  }
+
+  #describe(options: SpawnOptions): void {
+    this.#actions.addChdir(options.cwd ?? "/");
+    if (options.tty !== undefined) {
+      // The leader of a new session gets the first terminal that it opens as its controlling one.
+      this.#actions.addOpen(0, options.tty);
+      this.#actions.addDup(0, 1);
+      this.#actions.addDup(0, 2);
+    }
+    const fds = Object.entries(options.fds ?? {}).map(([target, source]) => ({ target: Number(target), source }));
+    this.#actions.addDescriptors(fds, options.tty !== undefined);
+
+    // Rust ignores SIGPIPE and V8 may block signals: a program must find both as after boot.
+    const flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSID;
+    libc().posix_spawnattr_setflags(this.#attributes, flags);
+    libc().posix_spawnattr_setsigmask(this.#attributes, addressable(128));
+    libc().posix_spawnattr_setsigdefault(this.#attributes, addressable(128).fill(0xff));
+  }
+
+  /** The pid, from the call's result. */
+  finish(code: number): number {
+    if (code !== 0) throw failure(code, "posix_spawn", this.#detail);
+    return new DataView(this.#pid.buffer).getInt32(0, true);
+  }
+
+  [Symbol.dispose](): void {
+    this.#actions[Symbol.dispose]();
+    libc().posix_spawnattr_destroy(this.#attributes);
+    // Also keeps the strings alive until here, which nothing but the vectors' addresses refers to.
+    this.#strings.length = 0;
   }
 }
 

@@ -39,6 +39,7 @@ class Node implements AsyncDisposable {
     Deno.writeTextFileSync(`${this.folder}/net.d/10-pods.conflist`, conflist);
     const inNode: Programs = {
       run: (path, args, options) => programs.run(path, args, { ...options, netns: this.netns }),
+      start: programs.start,
       spawn: programs.spawn,
     };
     this.network = new CniNetwork({
