@@ -3,14 +3,19 @@ import type { Kernel } from "../sys/kernel.ts";
 import { type Child, type Programs, SIGKILL, type SpawnOptions } from "../sys/mod.ts";
 import { ExecFiles, killCommand, saysStopped } from "./exec_files.ts";
 import { resizeInnerTerminal } from "./inner_terminal.ts";
+import { childrenOf } from "./process_tree.ts";
 import { quote } from "./refusal.ts";
 import { RUNTIME_ENV } from "./runtime_env.ts";
 import type { Process } from "./spec.ts";
 import type { RuntimeHandler } from "./types.ts";
+import { unlessGone } from "./unless_gone.ts";
 
 /** Milliseconds for the runtime to name the process that is to be killed, and between looks. */
 const START_GRACE = 10_000;
 const START_POLL = 5;
+/** Milliseconds between looks whether a runtime that has not started its command still tries, and how many in vain are too many. */
+const CHILD_CHECK = 1_000;
+const CHILDLESS_CHECKS = 4;
 
 /** Descriptors of the command, or the path of its terminal. */
 export interface ExecStdio extends Pick<SpawnOptions, "fds" | "tty"> {
@@ -49,6 +54,7 @@ class StreamedExec implements ExecProcess {
   #started = false;
   #over = false;
   #killing = false;
+  #hung = false;
 
   constructor(
     private readonly files: ExecFiles,
@@ -71,6 +77,7 @@ class StreamedExec implements ExecProcess {
       this.files.remove();
       throw error;
     }
+    if (stdio.tty !== undefined) this.#watchTerminal();
     this.ended = this.#end();
     this.ended.catch(() => {});
   }
@@ -94,6 +101,10 @@ class StreamedExec implements ExecProcess {
       const { code, signal } = await this.#child.status;
       this.#over = true;
       if (code === 0) this.#started = true;
+      if (this.#hung) {
+        const how = "could not start the command, hung, and was killed";
+        throw new RpcError(Code.INTERNAL, `${this.#what}: ${this.handler.name} ${how}`);
+      }
       if (this.started() || this.#killing) return code;
       const error = this.files.error();
       const stopped = error !== undefined && saysStopped(error);
@@ -107,6 +118,23 @@ class StreamedExec implements ExecProcess {
       this.#over = true;
       this.files.remove();
     }
+  }
+
+  /**
+   * runc (seen: 1.1.5, under load, 1 of 1,000 where the command could not be started) may miss the end of the terminal
+   * that it holds, and then waits for ever.
+   */
+  #watchTerminal(): void {
+    let childless = 0;
+    const timer = setInterval(() => {
+      const { pid } = this.#child;
+      const alone = !this.started() && unlessGone(() => childrenOf(this.means.kernel, pid).length === 0);
+      childless = alone ? childless + 1 : 0;
+      if (childless < CHILDLESS_CHECKS) return;
+      this.#hung = true;
+      this.#child.kill(SIGKILL);
+    }, CHILD_CHECK);
+    this.#child.status.finally(() => clearInterval(timer)).catch(() => {});
   }
 
   /**

@@ -24,7 +24,8 @@ export function killGroup(kernel: Kernel, group: number): void {
   unlessGone(() => kernel.kill(-group, SIGKILL));
 }
 
-function childrenOf(kernel: Kernel, pid: number): number[] {
+/** Processes that any thread of `pid` has started. */
+export function childrenOf(kernel: Kernel, pid: number): number[] {
   return kernel.readDirectory(`/proc/${pid}/task`).flatMap(({ name }) => {
     const text = unlessGone(() => kernel.readText(`/proc/${pid}/task/${name}/children`)) ?? "";
     return text.split(" ").filter((word) => word !== "").map(Number);
