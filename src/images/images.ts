@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Config } from "../config/types.ts";
 import type { Logger } from "../observe/types.ts";
-import { Code, RpcError } from "../rpc/status.ts";
+import { Code, messageOf, RpcError } from "../rpc/status.ts";
 import type { Kernel, Programs } from "../sys/mod.ts";
 import type { FetchSource } from "./child_events.ts";
 import { type DownloadedImage, Downloads } from "./download.ts";
@@ -230,7 +230,11 @@ export class ImageService implements Images, AsyncDisposable {
         reference: formatReference(reference),
         error,
       });
-      image = await this.#downloads.fetch(withoutMirrors, start, work);
+      image = await this.#downloads.fetch(withoutMirrors, start, work).catch((second) => {
+        // The mirror's bytes are what is wrong with this pull; that the registry cannot be had either comes second.
+        const { code, message } = error as RpcError;
+        throw new RpcError(code, `${message}; the registry itself was asked then: ${messageOf(second)}`);
+      });
     }
     return await this.#record(reference, image);
   }

@@ -317,6 +317,29 @@ Deno.test("ImageService.pull() asks the host when a mirror sends wrong bytes (ro
 });
 
 Deno.test(
+  "ImageService.pull() names the mirror's wrong bytes when the host cannot be reached either (root)",
+  root,
+  async () => {
+    const image = buildImage([layer("x", 10_000)]);
+    await using mirror = startTestRegistry(image);
+    mirror.misbehave = (_, path) =>
+      path.endsWith(image.layers[0].digest)
+        ? new Response(image.layers[0].bytes.map((byte) => byte ^ 1) as BodyInit)
+        : undefined;
+    // Nobody listens on port 1.
+    await using store = await openStore({
+      registries: { "127.0.0.1:1": { mirrors: [{ url: `http://${mirror.host}` }], plainHttp: true } },
+    });
+    const error = await assertRejects(
+      () => store.service.pull("127.0.0.1:1/app:1", undefined, {}),
+      RpcError,
+    ) as RpcError;
+    assertEquals(error.code, Code.DATA_LOSS);
+    assert(error.message.includes(image.layers[0].digest) && error.message.includes("127.0.0.1:1"), error.message);
+  },
+);
+
+Deno.test(
   "ImageService.pull() of more layers than one pair of children can carry (root)",
   root,
   () =>
