@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { kernel } from "../real_kernel.ts";
-import { Code, messageOf, type RpcError } from "../../../src/rpc/status.ts";
+import { Code, messageOf, RpcError } from "../../../src/rpc/status.ts";
 import type { PullProgress } from "../../../src/images/types.ts";
 import { cutBody, hasDockerRegistry, push, startDockerRegistry, startTestRegistry } from "./registry_support.ts";
 import { buildImage, buildIndex, json, openStore, sha256, type TestImage, type TestStore } from "./support.ts";
