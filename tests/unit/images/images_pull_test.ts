@@ -334,7 +334,8 @@ Deno.test(
       () => store.service.pull("127.0.0.1:1/app:1", undefined, {}),
       RpcError,
     ) as RpcError;
-    assertEquals(error.code, Code.DATA_LOSS);
+    // Bytes that are no gzip are noticed before their digest is known.
+    assertEquals(error.code, Code.FAILED_PRECONDITION);
     assert(error.message.includes(image.layers[0].digest) && error.message.includes("127.0.0.1:1"), error.message);
   },
 );
