@@ -232,8 +232,8 @@ export class ImageService implements Images, AsyncDisposable {
       });
       image = await this.#downloads.fetch(withoutMirrors, start, work).catch((second) => {
         // The mirror's bytes are what is wrong with this pull; that the registry cannot be had either comes second.
-        const { code, message } = error as RpcError;
-        throw new RpcError(code, `${message}; the registry itself was asked then: ${messageOf(second)}`);
+        const { code } = error as RpcError;
+        throw new RpcError(code, `${messageOf(error)}; the registry itself was asked then: ${messageOf(second)}`);
       });
     }
     return await this.#record(reference, image);
