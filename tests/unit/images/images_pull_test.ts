@@ -334,10 +334,10 @@ Deno.test(
       () => store.service.pull("127.0.0.1:1/app:1", undefined, {}),
       RpcError,
     ) as RpcError;
-    // Bytes that are no gzip are noticed before their digest is known.
+    // Bytes that are no tar are noticed before their digest is known.
     assertEquals(error.code, Code.FAILED_PRECONDITION);
     const message = messageOf(error);
-    assert(message.includes("gzip") && message.includes("RegistryUnavailable"), message);
+    assert(message.includes("tar header") && message.includes("RegistryUnavailable"), message);
   },
 );
 
