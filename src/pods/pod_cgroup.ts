@@ -23,10 +23,10 @@ export function makePodCgroup(context: Context, job: Job, record: SandboxRecord)
   cgroups.create(podPlacement(cgroups, record.cgroupParent)!);
 }
 
-/** A parent shared by pods goes with the last of them. */
-function madeByAnother({ catalog }: Context, path: string): boolean {
+/** A parent shared by pods goes with the last of them, also if the one that made it is not finished or never will be. */
+function madeByAnother({ catalog, store }: Context, path: string): boolean {
   for (const { record } of catalog.sandboxes.values()) if (record.madeCgroups?.includes(path)) return true;
-  return false;
+  return store.journal().some(({ kind, args }) => kind === "empty-cgroup" && (args as { path: string }).path === path);
 }
 
 /** Removes what we made of it and what nobody else is in. */

@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { NamespaceMode } from "../../proto/gen/runtime/v1/api.ts";
 import { Code } from "../support/client.ts";
-import { tryRun } from "../support/command.ts";
+import { sleep, tryRun } from "../support/command.ts";
 import type { Instance } from "../support/instance.ts";
 import { assertRefused, type Container, type Sandbox, type Workbench } from "../support/pods.ts";
-import { suite } from "../support/suite.ts";
+import { stays, suite } from "../support/suite.ts";
 import { tools } from "../support/tools.ts";
 
 const { test } = suite({
@@ -32,6 +32,16 @@ async function mappedPod(
   const namespaceOptions = { pid, network, usernsOptions: usernsOptions(hostId) };
   const sandbox = await bench.sandbox({ linux: { sysctls, securityContext: { namespaceOptions } } }, handler);
   return { sandbox, linux: { securityContext: { namespaceOptions } } };
+}
+
+/** Names in a folder; none if it was never made. */
+function namesIn(folder: string): string[] {
+  try {
+    return [...Deno.readDirSync(folder)].map(({ name }) => name);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
 }
 
 async function hostOwner(bench: Workbench, container: Container): Promise<string> {
@@ -184,6 +194,29 @@ test("user namespaces: requests that no runtime could carry out are refused by f
     Code.INVALID_ARGUMENT,
     "not those of the pod",
   );
+});
+
+test("user namespaces: kill -9 while a pod and a container with a volume are made leaves nothing", async (bench) => {
+  const { state } = bench.daemon as Instance;
+  const before = await bench.node.snapshot();
+  const image = bench.node.image("test/configured:1");
+  for (let round = 0; round < 8; round++) {
+    const work = (async () => {
+      const { sandbox, linux } = await mappedPod(bench, "crun", 800_000, { pid: NamespaceMode.POD });
+      const mounts = [{ containerPath: "/v", readonly: true, image: { image }, imageSubPath: "etc" }];
+      await bench.create(sandbox, { linux, mounts });
+    })().catch(() => undefined);
+    await sleep(round * 40);
+    await bench.daemon.kill9();
+    await work;
+    await bench.daemon.start();
+    for (const { id } of (await bench.client.listPodSandbox({})).items) await bench.remove(id);
+  }
+  assertEquals((await bench.node.leftSince(before)).filter((line) => !stays.test(line)), []);
+  for (const folder of ["ns", "idmapped", "rootfs", "sandboxes", "containers", "layers"]) {
+    assertEquals(namesIn(`${state}/${folder}`), [], folder);
+  }
+  assertEquals((Deno.statSync(state).mode! & 0o777).toString(8), "700");
 });
 
 test("user namespaces: Status says which runtime has what", async (bench) => {
