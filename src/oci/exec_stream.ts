@@ -17,9 +17,9 @@ const START_POLL = 5;
 const CHILD_CHECK = 1_000;
 const CHILDLESS_CHECKS = 4;
 
-/** Descriptors of the command, or the path of its terminal. */
-export interface ExecStdio extends Pick<SpawnOptions, "fds" | "tty"> {
-  /** Of the terminal, as it is at the start: the runtime gives it to the container's own terminal only once the command runs. */
+/** Descriptors of the command; for a process with a terminal, each of them the other end of a pseudo terminal of ours. */
+export interface ExecStdio extends Pick<SpawnOptions, "fds"> {
+  /** Of that terminal, as it is at the start: by itself the runtime gives it to the command's own terminal only when that runs. */
   size?: { rows: number; columns: number };
 }
 
@@ -29,7 +29,7 @@ export interface ExecProcess {
   readonly ended: Promise<number>;
   /** Whether the command itself runs or has run: what came out before are the runtime's own words. */
   started(): boolean;
-  /** Passes a new size of the terminal on to the command, where the runtime does not do so itself. */
+  /** Passes a new size of the terminal on to the command: the runtime is not told, as the terminal is not its controlling one. */
   resize(rows: number, columns: number): void;
   /** Kills the command and what it started; `ended` follows. */
   kill(): void;
@@ -69,15 +69,15 @@ class StreamedExec implements ExecProcess {
       const { size, ...descriptors } = stdio;
       files.write(size ? { ...process, consoleSize: { height: size.rows, width: size.columns } } : process);
       const options = { env: { ...RUNTIME_ENV }, ...descriptors };
-      // A terminal hangs up when the command ends, and so lets the runtime go.
-      this.#child = stdio.tty === undefined
-        ? means.programs.spawn(handler.conmon, files.monitorArgs(handler, id), options)
-        : means.programs.spawn(handler.path, files.args(handler, id), options);
+      // The command's own terminal hangs up when it ends, and so lets the runtime go.
+      this.#child = process.terminal
+        ? means.programs.spawn(handler.path, files.args(handler, id), options)
+        : means.programs.spawn(handler.conmon, files.monitorArgs(handler, id), options);
     } catch (error) {
       this.files.remove();
       throw error;
     }
-    if (stdio.tty !== undefined) this.#watchTerminal();
+    if (process.terminal) this.#watchTerminal();
     this.ended = this.#end();
     this.ended.catch(() => {});
   }

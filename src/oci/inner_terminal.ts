@@ -7,8 +7,8 @@ const MASTER = /^\/dev\/(pts\/)?ptmx$/;
 const DESCRIPTORS_MAX = 4_096;
 
 /**
- * Sets the size of the terminal that a runtime holds for the command which it runs. runc passes on the size of its own
- * terminal; crun (seen: 1.8.1) passes on only the signal, so that the command is told of a change that it cannot see.
+ * Sets the size of the terminal that a runtime holds for the command which it runs. The runtime itself learns of a change
+ * only on its controlling terminal, and then crun (seen: 1.8.1) passes on the signal without the size.
  * `pid` is the runtime, our own child that has not been reaped.
  */
 export function resizeInnerTerminal(kernel: Kernel, pid: number, rows: number, columns: number): void {

@@ -1,5 +1,16 @@
 import { messageOf } from "../rpc/status.ts";
-import { type AsyncFd, asyncFd, enlargePipe, type Kernel, openPty, pipe, resizePty, setRawPty } from "../sys/mod.ts";
+import {
+  type AsyncFd,
+  asyncFd,
+  enlargePipe,
+  type Kernel,
+  O_NOCTTY,
+  O_RDWR,
+  openPty,
+  pipe,
+  resizePty,
+  setRawPty,
+} from "../sys/mod.ts";
 import { OutputPump } from "./output_pump.ts";
 import { exitStatus, internalError } from "./status.ts";
 import { type TerminalSize, terminalSizes } from "./terminal_size.ts";
@@ -13,7 +24,7 @@ const FIRST_SIZE_WAIT = 100;
 /** Runs the command with the client as its input and output. When the client goes, the command is killed. Never rejects. */
 export async function exec(kernel: Kernel, target: ExecTarget, streams: RemoteStreams, tty: boolean): Promise<Status> {
   try {
-    const code = tty ? await onTerminal(target, streams) : await onPipes(kernel, target, streams);
+    const code = tty ? await onTerminal(kernel, target, streams) : await onPipes(kernel, target, streams);
     return exitStatus(code);
   } catch (error) {
     return internalError(`error executing command in container: ${messageOf(error)}`);
@@ -57,7 +68,7 @@ async function onPipes(kernel: Kernel, target: ExecTarget, streams: RemoteStream
   return await untilEnd(command, streams, outputs, () => stdin?.close());
 }
 
-async function onTerminal(target: ExecTarget, streams: RemoteStreams): Promise<number> {
+async function onTerminal(kernel: Kernel, target: ExecTarget, streams: RemoteStreams): Promise<number> {
   const sizes = streams.resize && terminalSizes(streams.resize);
   // A program that asks for the size only when it starts must find the right one.
   const first = sizes?.next();
@@ -65,13 +76,18 @@ async function onTerminal(target: ExecTarget, streams: RemoteStreams): Promise<n
   const { master, tty } = openPty();
   const terminal = new Terminal(master);
   let command: RunningCommand;
+  let peer: number | undefined;
   try {
     // The runtime puts a terminal of the container's own behind this one: it alone edits lines and echoes.
     setRawPty(master);
     if (size) terminal.resize(size);
-    command = target.start({ tty, size });
+    // Not as the controlling terminal: the kernel would drop the last output when the leader of its session ends.
+    peer = kernel.open(tty, O_RDWR | O_NOCTTY);
+    command = target.start({ fds: { 0: peer, 1: peer, 2: peer }, size });
+    kernel.close(peer);
   } catch (error) {
     terminal.close();
+    if (peer !== undefined) kernel.close(peer);
     throw error;
   }
   const output = new OutputPump({ source: terminal, sink: streams.stdout, command, holdBack: true });

@@ -56,10 +56,9 @@ export interface StreamSelection {
   tty: boolean;
 }
 
-/** Descriptors of the command, or the path of its terminal. */
+/** Descriptors of the command; for a terminal, each of them its other end. */
 export interface Stdio {
-  fds?: Record<number, number>;
-  tty?: string;
+  fds: Record<number, number>;
   /** Of the terminal, as it is at the start. */
   size?: { rows: number; columns: number };
 }
