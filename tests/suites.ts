@@ -26,8 +26,14 @@ export const suites: readonly Suite[] = [
   {
     name: "critest",
     needsRoot: true,
+    when: "core",
+    says: "the field's conformance suite, with runc and crun; with --full in three orders each",
+  },
+  {
+    name: "guest",
+    needsRoot: true,
     when: "full",
-    says: "the field's conformance suite, with stand-ins for its images",
+    says: "the compiled binary in an emulated machine with Linux 6.1, cgroup v2 alone and every capability",
   },
   { name: "faults", needsRoot: true, when: "full", says: "kill -9, slow and failing programs, hostile input" },
 ];
