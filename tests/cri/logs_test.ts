@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { Code } from "../support/client.ts";
-import { waitUntil } from "../support/command.ts";
+import { sleep, waitUntil } from "../support/command.ts";
 import { assertRefused, readLog, readLogEntries } from "../support/pods.ts";
 import { onSkiff } from "../support/runtime_under_test.ts";
 import { suite } from "../support/suite.ts";
@@ -51,6 +51,50 @@ test("ReopenContainerLog() goes on in a new file after the old one was moved", a
   await waitUntil("a line is in the new file", () => readable(container.log));
   assert(readLog(`${container.log}.1`).length > 0);
 });
+
+test(
+  "ReopenContainerLog() of a log that was not moved keeps what is in it, and so does a second call",
+  async (bench) => {
+    const container = await bench.run({ command: ["/bin/sh", "-c", "echo one; read line; echo $line"], stdin: true });
+    await waitUntil("the first line is there", () => readable(container.log));
+    await bench.client.reopenContainerLog({ containerId: container.id });
+    assertEquals(readLog(container.log).map(({ text }) => text), ["one"]);
+    await Deno.rename(container.log, `${container.log}.1`);
+    await bench.client.reopenContainerLog({ containerId: container.id });
+    const { ino } = await Deno.stat(container.log);
+    await bench.client.reopenContainerLog({ containerId: container.id });
+    assertEquals((await Deno.stat(container.log)).ino, ino);
+  },
+  { skiffOnly: "it has no monitor that replaces the file" },
+);
+
+test("ReopenContainerLog() where another program has made the new file goes on in one of its own", async (bench) => {
+  const container = await bench.run({ command: ["/bin/sh", "-c", "while :; do echo line; sleep 0.1; done"] });
+  await waitUntil("the first line is there", () => readable(container.log));
+  await Deno.rename(container.log, `${container.log}.1`);
+  await Deno.writeTextFile(container.log, "");
+  await bench.client.reopenContainerLog({ containerId: container.id });
+  await waitUntil("a line is in the new file", () => readable(container.log));
+});
+
+test(
+  "ReopenContainerLog() waits for a monitor that is slow, rather than have the kubelet move the log back",
+  async (bench) => {
+    const container = await bench.run({ command: ["/bin/sh", "-c", "while :; do echo line; sleep 0.1; done"] });
+    await waitUntil("the first line is there", () => readable(container.log));
+    const monitor = monitorOf(container.id);
+    Deno.kill(monitor, "SIGSTOP");
+    await Deno.rename(container.log, `${container.log}.1`);
+    let done = false;
+    const call = bench.client.reopenContainerLog({ containerId: container.id }).finally(() => done = true);
+    await sleep(1_500);
+    Deno.kill(monitor, "SIGCONT");
+    assertEquals(done, false);
+    await call;
+    await waitUntil("a line is in the new file", () => readable(container.log));
+  },
+  { skiffOnly: "it has no monitor of its own for each container" },
+);
 
 test("ReopenContainerLog() of a container that doesn't run is refused", async (bench) => {
   const { container } = await bench.runScript("true");
@@ -110,4 +154,18 @@ function readable(path: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** Pid of the conmon of a container. */
+function monitorOf(id: string): number {
+  for (const { name } of Deno.readDirSync("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      const args = Deno.readTextFileSync(`/proc/${name}/cmdline`).split("\0");
+      if (args[0].endsWith("conmon") && args.includes(id)) return Number(name);
+    } catch {
+      // It has ended.
+    }
+  }
+  throw new Error(`no monitor of ${id}`);
 }
