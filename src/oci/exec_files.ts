@@ -33,6 +33,13 @@ export class ExecFiles {
     return ["--root", root, "--log", log, "--log-format", "json", "exec", "--process", process, "--pid-file", pid, id];
   }
 
+  /** Arguments of the program that has the runtime start the command and leave it, and ends as the command does. */
+  attendArgs(handler: RuntimeHandler, id: string): string[] {
+    const runtime = this.args(handler, id);
+    runtime.splice(runtime.indexOf("exec") + 1, 0, "--detach");
+    return [this.#paths.pid, handler.path, ...runtime];
+  }
+
   /**
    * Arguments of a monitor that has the runtime start the command and leave it, with the monitor's own input and output,
    * and that ends as the command does. With the runtime alone there is runc between the command and its pipes: it copies

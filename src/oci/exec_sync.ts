@@ -16,8 +16,9 @@ const END_GRACE = 5_000;
 const END_POLL = 2;
 
 /**
- * One command run to its end in a running container, directly by the runtime: no monitor is needed for what does not
- * outlive the call.
+ * One command run to its end in a running container. The runtime only starts it, under a program that waits for it: no
+ * monitor is needed for what does not outlive the call. Where that program cannot be used the runtime itself waits, and
+ * runc does so until no child of the command has the output open.
  */
 export class ExecSync {
   readonly #files: ExecFiles;
@@ -28,6 +29,7 @@ export class ExecSync {
     folder: string,
     private readonly handler: RuntimeHandler,
     private readonly id: string,
+    private readonly attend: string | undefined,
   ) {
     this.#files = new ExecFiles(kernel, folder, id);
   }
@@ -38,7 +40,10 @@ export class ExecSync {
     this.#files.write({ ...process, terminal: false });
     try {
       const abort = new AbortController();
-      const running = this.programs.run(handler.path, this.#files.args(handler, this.id), {
+      const [program, args] = this.attend === undefined
+        ? [handler.path, this.#files.args(handler, this.id)]
+        : [this.attend, this.#files.attendArgs(handler, this.id)];
+      const running = this.programs.run(program, args, {
         env: RUNTIME_ENV,
         outputLimit: limit,
         signal: abort.signal,
@@ -104,8 +109,9 @@ export class ExecSync {
         `${what}: ${this.handler.name} exit code ${code}: ${error}`,
       );
     }
-    if (signal !== 0 && this.#files.pid() === undefined) {
-      throw new RpcError(Code.INTERNAL, `${what}: ${this.handler.name} was killed by signal ${signal}`);
+    if (this.#files.pid() === undefined) {
+      const ended = signal === 0 ? `ended with exit code ${code}` : `was killed by signal ${signal}`;
+      throw new RpcError(Code.INTERNAL, `${what}: ${this.handler.name} ${ended} before the command ran`);
     }
   }
 }

@@ -2,6 +2,7 @@ import type { LinuxContainerResources } from "../../proto/gen/runtime/v1/api.ts"
 import { Code, RpcError } from "../rpc/status.ts";
 import type { Kernel } from "../sys/kernel.ts";
 import type { Programs, RunResult } from "../sys/mod.ts";
+import { Attend } from "./attend.ts";
 import { type ExecProcess, type ExecStdio, startExec } from "./exec_stream.ts";
 import { ExecSync } from "./exec_sync.ts";
 import { RUNTIME_ENV } from "./runtime_env.ts";
@@ -33,6 +34,7 @@ export class CommandLineRuntime implements OciRuntime {
   readonly #kernel: Kernel;
   readonly #programs: Programs;
   readonly #execFolder: string;
+  readonly #attend: Attend;
   readonly #versions = new Map<string, Promise<string>>();
   readonly #features = new Map<string, Promise<RuntimeFeatures>>();
   #hasExecFolder = false;
@@ -41,6 +43,7 @@ export class CommandLineRuntime implements OciRuntime {
     this.#kernel = kernel;
     this.#programs = programs;
     this.#execFolder = `${stateFolder}/exec`;
+    this.#attend = new Attend(kernel, programs, `${stateFolder}/attend`);
   }
 
   async start(handler: RuntimeHandler, id: string): Promise<void> {
@@ -91,7 +94,9 @@ export class CommandLineRuntime implements OciRuntime {
       this.#kernel.mkdirs(this.#execFolder, 0o700);
       this.#hasExecFolder = true;
     }
-    return await new ExecSync(this.#kernel, this.#programs, this.#execFolder, handler, id).run(process, timeout, limit);
+    const attend = await this.#attend.path();
+    const exec = new ExecSync(this.#kernel, this.#programs, this.#execFolder, handler, id, attend);
+    return await exec.run(process, timeout, limit);
   }
 
   exec(handler: RuntimeHandler, id: string, command: Spec["process"], stdio: ExecStdio): ExecProcess {

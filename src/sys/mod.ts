@@ -27,6 +27,7 @@ export {
 } from "./processes.ts";
 export { type MountInfo, mountsBelow, parseMountInfo } from "./mountinfo.ts";
 export { watchDirectory } from "./watch_directory.ts";
+export { ATTEND_MISUSED, attendProgram } from "./attend/program.ts";
 export { pauseProgram } from "./pause/program.ts";
 export { releaseMemory } from "./memory.ts";
 export { lockFile } from "./lock_file.ts";

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { NamespaceMode } from "../../proto/gen/runtime/v1/api.ts";
 import { Code } from "../support/client.ts";
 import { sleep } from "../support/command.ts";
 import { assertRefused, env } from "../support/pods.ts";
@@ -85,13 +86,41 @@ test(
   { skiffOnly: "its reply of 16 MiB is over the limit of its own server" },
 );
 
-test("ExecSync() ends with its process even when a child of it keeps the output open", async (bench) => {
-  const container = await bench.run();
-  const began = Date.now();
-  const { stdout } = await bench.exec(container, ["sh", "-c", "sleep 8 & echo started"], 5);
-  assertEquals(stdout, "started\n");
-  assert(Date.now() - began < 6_000, `took ${Date.now() - began} ms`);
-}, { skiffOnly: "it waits for the child" });
+for (const handler of ["runc", "crun"]) {
+  test(
+    `ExecSync() with ${handler} ends with its process even when a child of it keeps the output open`,
+    async (bench) => {
+      const container = await bench.run({}, await bench.sandbox({}, handler));
+      await bench.exec(container, ["true"]);
+      for (const timeout of [0, 30]) {
+        const began = Date.now();
+        const result = await bench.exec(
+          container,
+          ["sh", "-c", "sleep 20 & echo started; echo err >&2; exit 6"],
+          timeout,
+        );
+        assertEquals(result, { stdout: "started\n", stderr: "err\n", exitCode: 6 });
+        assert(Date.now() - began < 2_000, `took ${Date.now() - began} ms`);
+      }
+      assertStringIncludes(await bench.sh(container, "ps -o args"), "sleep 20");
+    },
+    { skiffOnly: "it waits for the child" },
+  );
+}
+
+test(
+  "ExecSync() in a container that shares the node's PIDs ends with its process, and the child lives on",
+  async (bench) => {
+    const securityContext = { namespaceOptions: { pid: NamespaceMode.NODE } };
+    const container = await bench.run({ linux: { securityContext } });
+    const began = Date.now();
+    const result = await bench.exec(container, ["sh", "-c", "sleep 4329 & echo started; exit 6"]);
+    assertEquals([result.stdout, result.exitCode], ["started\n", 6]);
+    assert(Date.now() - began < 2_000, `took ${Date.now() - began} ms`);
+    assertStringIncludes(await bench.sh(container, "ps -o args | grep [4]329"), "sleep 4329");
+  },
+  { skiffOnly: "it waits for the child" },
+);
 
 test("ExecSync() twenty times at once gives each caller its own output", async (bench) => {
   const container = await bench.run();

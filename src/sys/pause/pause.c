@@ -1,6 +1,6 @@
 /*
  * The first process of a pod that shares its pid namespace: it reaps what is left to it and ends on SIGTERM or SIGINT.
- * No libc: the two loops below are all there is, so a pod pays a few pages for it. Built by scripts/pause.
+ * No libc: the two loops below are all there is, so a pod pays a few pages for it. Built by scripts/static-programs.
  *
  * The signals are blocked and waited for. For the first process of a namespace the kernel drops signals that have no
  * handler, but never those that are blocked.

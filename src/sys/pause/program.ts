@@ -5,7 +5,7 @@ export function pauseProgram(architecture: "x86_64" | "aarch64" = Deno.build.arc
   const encoded = architecture === "x86_64" ? PAUSE_X86_64 : PAUSE_AARCH64;
   if (encoded === undefined) {
     throw new Error(
-      `Cannot start a pause process: this build has none for ${architecture}. Run scripts/pause with a compiler for it and build again`,
+      `Cannot start a pause process: this build has none for ${architecture}. Run scripts/static-programs with a compiler for it and build again`,
     );
   }
   return Uint8Array.from(atob(encoded), (character) => character.charCodeAt(0));
