@@ -4,7 +4,7 @@ import { adminService } from "./admin/mod.ts";
 import { type Config, printConfig } from "./config/mod.ts";
 import { imageService } from "./cri/image/mod.ts";
 import { runtimeService } from "./cri/runtime/mod.ts";
-import { ImageService, selfCommand } from "./images/mod.ts";
+import { ImageService } from "./images/mod.ts";
 import { CniNetwork, prepareNetnsFolder } from "./network/mod.ts";
 import { CommandLineRuntime, ConmonMonitor, createCgroupDriver, probeNode, type RuntimeHandler } from "./oci/mod.ts";
 import { createMetrics, type Logger, noMetrics, serveMetrics } from "./observe/mod.ts";
@@ -12,7 +12,16 @@ import { podPlacement, Pods, Store } from "./pods/mod.ts";
 import { Server } from "./rpc/mod.ts";
 import { CgroupUsageReader, MetricsReader } from "./stats/mod.ts";
 import { StreamingServer } from "./streaming/mod.ts";
-import { bootId, kernel, lockFile, programs, releaseMemory, watchDirectory } from "./sys/mod.ts";
+import {
+  bootId,
+  keepExecutable,
+  kernel,
+  lockFile,
+  programs,
+  releaseMemory,
+  selfCommand,
+  watchDirectory,
+} from "./sys/mod.ts";
 
 export interface DaemonOptions {
   logger: Logger;
@@ -31,6 +40,7 @@ export async function startDaemon(
   const boot = bootId();
   for (const folder of [config.root, config.state]) kernel.mkdirs(folder, 0o700);
   stack.use(holdLock(config.root));
+  stack.use(keepExecutable(kernel, config.root));
   prepareNetnsFolder(kernel, "/run/netns");
 
   const store = new Store({ path: `${config.root}/store.db`, kernel, bootId: boot, checkpoint: checkpointIn(logger) });

@@ -1,5 +1,14 @@
 import { Code, messageOf, RpcError } from "../rpc/status.ts";
-import { type AsyncFd, asyncFd, type Child, type Kernel, pipe, type Programs, SIGKILL } from "../sys/mod.ts";
+import {
+  type AsyncFd,
+  asyncFd,
+  type Child,
+  type Kernel,
+  pipe,
+  type Programs,
+  selfCommand,
+  SIGKILL,
+} from "../sys/mod.ts";
 import {
   type FetchCommand,
   type FetchEvent,
@@ -9,7 +18,7 @@ import {
   type ParseTask,
 } from "./child_events.ts";
 import { readParseEvent } from "./parse_events.ts";
-import { childEnvironment, selfCommand } from "./self.ts";
+import { childEnvironment } from "./child_environment.ts";
 
 export interface ChildPairOptions {
   kernel: Kernel;

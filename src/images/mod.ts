@@ -12,7 +12,6 @@ export type {
 export { ImageService, type ImageServiceOptions } from "./images.ts";
 export type { StorageFacts } from "./mount/probe.ts";
 export { formatReference, parseReference, type Reference, repositoryName } from "./reference.ts";
-export { selfCommand } from "./self.ts";
 
 /** `skiff __fetch`: resolves with the exit code. */
 export async function runFetchChild(args: string[]): Promise<number> {

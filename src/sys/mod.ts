@@ -30,6 +30,7 @@ export { watchDirectory } from "./watch_directory.ts";
 export { ATTEND_MISUSED, attendProgram } from "./attend/program.ts";
 export { pauseProgram } from "./pause/program.ts";
 export { releaseMemory } from "./memory.ts";
+export { keepExecutable, selfCommand } from "./self.ts";
 export { lockFile } from "./lock_file.ts";
 export { connectSeqpacket, shutdownWrite } from "./unix_seqpacket.ts";
 export { connectLoopback, type LoopbackAddress } from "./connect_loopback.ts";

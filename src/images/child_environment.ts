@@ -1,11 +1,5 @@
 import type { Kernel } from "../sys/mod.ts";
 
-/** The program and arguments that start this executable again with a hidden command word. */
-export function selfCommand(word: string): string[] {
-  if (Deno.build.standalone) return [Deno.execPath(), word];
-  return [Deno.execPath(), "run", "--quiet", "-A", new URL("../../main.ts", import.meta.url).pathname, word];
-}
-
 /** What any child of ours may know of the environment: where Deno keeps its own files when it runs from source. */
 const ALWAYS = ["PATH"];
 const FROM_SOURCE = ["HOME", "DENO_DIR"];
