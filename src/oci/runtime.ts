@@ -15,6 +15,9 @@ import type { ExecResult, NodeLimits, OciRuntime, RuntimeFeatures, RuntimeHandle
 /** Milliseconds after which a verb of the runtime is given up: none of them waits for the container. */
 const VERB_TIMEOUT = 100_000;
 
+/** Where the runtimes read resources from. /dev/stdin would be a link to it, which udev makes, and not every node has. */
+const STANDARD_INPUT = "/proc/self/fd/0";
+
 /** A container or process that has ended in the meantime, in the words of runc and crun. */
 const GONE =
   /does not exist|no such process|not running|already finished|process not initialized|No such file or directory/i;
@@ -80,7 +83,7 @@ export class CommandLineRuntime implements OciRuntime {
   ): Promise<void> {
     const translated = translateResources(resources, node, handler, []);
     if (Object.keys(translated).length === 0) return;
-    await this.#verb(handler, id, ["update", "--resources", "/dev/stdin", id], JSON.stringify(translated));
+    await this.#verb(handler, id, ["update", "--resources", STANDARD_INPUT, id], JSON.stringify(translated));
   }
 
   async execSync(
