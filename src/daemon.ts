@@ -155,6 +155,7 @@ export async function startDaemon(
   });
   await server.listen(config.socket, { mode: 0o660 });
   stack.defer(() => server.stop(STOP_GRACE));
+  stack.defer(() => pods.endEvents());
   const stopping = stack.move();
   return { stop: () => stopping.disposeAsync() };
 }

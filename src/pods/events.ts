@@ -1,3 +1,4 @@
+import { Code, RpcError } from "../rpc/status.ts";
 import type { Sandbox } from "./catalog.ts";
 import { EventQueue } from "./event_queue.ts";
 
@@ -22,6 +23,7 @@ interface Subscriber {
 /** Tells every subscriber of changes, in order. Nobody is waited for; event_queue.ts says what a slow subscriber is told. */
 export class Events {
   readonly #subscribers = new Set<Subscriber>();
+  #closed = false;
 
   /** How many there are now. */
   get subscribers(): number {
@@ -29,14 +31,20 @@ export class Events {
   }
 
   emit(event: PodEvent): void {
-    for (const { queue, wake } of this.#subscribers) {
-      queue.push(event);
-      wake();
+    for (const subscriber of this.#subscribers) {
+      subscriber.queue.push(event);
+      subscriber.wake();
     }
   }
 
+  /** Ends all subscriptions: they would hold up the end of the daemon. The error has the kubelet look at all pods again. */
+  close(): void {
+    this.#closed = true;
+    for (const subscriber of this.#subscribers) subscriber.wake();
+  }
+
   /**
-   * First `snapshot`, then what happens from now on, until the signal aborts. The snapshot is told by time: the kubelet takes
+   * First `snapshot`, then what happens from now on, until the signal aborts. RpcError UNAVAILABLE once the daemon stops. The snapshot is told by time: the kubelet takes
    * nothing about a pod that is older than what it had before.
    */
   async *subscribe(snapshot: Iterable<PodEvent>, signal: AbortSignal): AsyncGenerator<PodEvent> {
@@ -49,6 +57,7 @@ export class Events {
     signal.addEventListener("abort", wake);
     try {
       while (!signal.aborted) {
+        if (this.#closed) throw new RpcError(Code.UNAVAILABLE, "the daemon stops; ask again once it is back");
         const event = queue.shift();
         if (event) yield event;
         else await new Promise<void>((resolve) => subscriber.wake = resolve);

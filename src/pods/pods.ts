@@ -145,6 +145,10 @@ export class Pods implements AsyncDisposable {
       )
       .map(({ id }) => id);
   }
+  /** To be called before the server waits for its calls: these never end by themselves. */
+  endEvents(): void {
+    this.#events.close();
+  }
   /** What there is, then what happens. Ends with the signal. */
   events(signal: AbortSignal): AsyncGenerator<PodEvent> {
     return this.#events.subscribe(this.#snapshot(), signal);

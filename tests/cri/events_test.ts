@@ -1,7 +1,8 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { ContainerState, PodSandboxState } from "../../proto/gen/runtime/v1/api.ts";
 import { processesIn } from "../support/cgroups.ts";
 import { sleep, waitUntil } from "../support/command.ts";
+import { Crictl } from "../support/crictl.ts";
 import type { Daemon } from "../support/daemon.ts";
 import { EventFollower } from "../support/events.ts";
 import { suite } from "../support/suite.ts";
@@ -114,13 +115,11 @@ test(
     };
     const [warmUp, count] = full ? [400, 1_650] : [20, 60];
     await wave(0, warmUp);
-    await sleep(2_500);
-    const before = bench.daemon.rss();
+    const before = await settledMemory(bench.daemon);
     await wave(warmUp, count);
     for (const id of ids) await follower.until(id, "deleted");
     for (const id of ids) assertEquals(follower.of(id), life);
-    await sleep(2_500);
-    const grown = bench.daemon.rss() - before;
+    const grown = await settledMemory(bench.daemon) - before;
     console.log(`${follower.events.length} events; the daemon grew by ${grown.toFixed(1)} MB`);
     assert(grown < 12, `the daemon grew by ${grown.toFixed(1)} MB`);
   },
@@ -146,3 +145,19 @@ test("GetContainerEvents() ends with its client: five hundred connects leave not
   await bench.client.stopContainer({ containerId: container.id, timeout: 0n });
   await follower.until(container.id, "stopped");
 });
+
+test("GetContainerEvents() doesn't hold up the end of the daemon, and tells its client to ask again", async (bench) => {
+  const { id } = await bench.run();
+  const following = new Crictl(bench.daemon).try("events");
+  await sleep(500);
+  const began = performance.now();
+  await bench.daemon.stop();
+  const took = performance.now() - began;
+  assert(took < 5_000, `the daemon took ${took.toFixed(0)} ms to end`);
+  const { stdout, stderr } = await following;
+  assertStringIncludes(stdout, id);
+  assertStringIncludes(stderr, "the daemon stops");
+  await bench.daemon.start();
+  using again = await EventFollower.connect(bench.daemon.socket);
+  await again.until(id, "started");
+}, skiffOnly);

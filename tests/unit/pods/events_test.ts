@@ -1,5 +1,6 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { type EventKind, Events } from "../../../src/pods/events.ts";
+import { Code, RpcError } from "../../../src/rpc/status.ts";
 
 const event = (id: string, kind: EventKind, at = 0n) => ({ id, kind, sandboxId: "pod", at });
 
@@ -54,5 +55,17 @@ Deno.test("Events.subscribe() leaves nothing behind when the subscriber goes, wa
   before.abort();
   await next;
   await reading.return(undefined);
+  assertEquals(events.subscribers, 0);
+});
+
+Deno.test("Events.close() ends every subscription with UNAVAILABLE, later ones too", async () => {
+  const events = new Events();
+  const { signal } = new AbortController();
+  const waiting = events.subscribe([], signal).next();
+  events.close();
+  for (const next of [waiting, events.subscribe([event("a", "created")], signal).next()]) {
+    const error = await assertRejects(() => next, RpcError);
+    assertEquals(error.code, Code.UNAVAILABLE);
+  }
   assertEquals(events.subscribers, 0);
 });
