@@ -127,10 +127,10 @@ export async function startDaemon(
           streaming,
           handlers,
           node,
-          facts: () => ({
+          facts: async () => ({
             node: { ...node, controllers: [...node.controllers] },
             boot,
-            storage: images.facts(),
+            storage: await images.facts(),
             memory: Deno.memoryUsage(),
           }),
         }),

@@ -52,6 +52,7 @@ export class ImageService implements Images, AsyncDisposable {
   #pulls = new JoinedPulls<ImageRecord>();
   #rootfs: RootFilesystems;
   #facts = NOT_PROBED;
+  #probing = Promise.resolve();
   #pinned: Set<string>;
 
   constructor({ config, kernel, programs, table, logger }: ImageServiceOptions) {
@@ -81,7 +82,7 @@ export class ImageService implements Images, AsyncDisposable {
     });
   }
 
-  /** Reads the table, cleans up after a crash, and finds out what this kernel can do. Once, before anything else. */
+  /** Reads the table, cleans up after a crash, and begins to find out what this kernel can do. Once, before anything else. */
   async start(): Promise<void> {
     for (const folder of [this.#config.root, this.#config.state]) this.#kernel.mkdirs(folder, 0o700);
     await this.#layers.start();
@@ -99,14 +100,21 @@ export class ImageService implements Images, AsyncDisposable {
       await this.#table.deleteImage(image.id);
     }
     await this.#removeUnusedLayers(this.#layers.diffIds);
+    await this.#rootfs.start();
+    // Nobody needs it to be answered: what is mounted waits for it.
+    this.#probing = this.#probe();
+    this.#probing.catch(() => {});
+  }
+
+  async #probe(): Promise<void> {
     const { root, state } = this.#config;
     this.#facts = await probeStorage({ kernel: this.#kernel, programs: this.#programs, root, state });
     if (this.#facts.problem !== "") this.#logger.error("containers cannot be created", { reason: this.#facts.problem });
-    await this.#rootfs.start();
   }
 
   /** What works for root file systems on this node. */
-  facts(): StorageFacts {
+  async facts(): Promise<StorageFacts> {
+    await this.#probing;
     return this.#facts;
   }
 
@@ -192,15 +200,18 @@ export class ImageService implements Images, AsyncDisposable {
 
   async mountRootfs(request: RootfsRequest): Promise<{ root: string; upper: string }> {
     this.#mustHaveLayers(request.image);
+    await this.#probing;
     return await this.#rootfs.mount(request);
   }
 
   async mountVolume(request: VolumeRequest): Promise<string> {
     this.#mustHaveLayers(request.image);
+    await this.#probing;
     return await this.#rootfs.mountVolume(request);
   }
 
-  canIdmap(): boolean {
+  async canIdmap(): Promise<boolean> {
+    await this.#probing;
     return this.#facts.idmapped;
   }
 
@@ -214,6 +225,7 @@ export class ImageService implements Images, AsyncDisposable {
 
   /** Ends running pulls and lets removals in the background finish. What is mounted stays. */
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#probing.catch(() => {});
     await this.#pulls.stop(new Error("the daemon stops"));
     await this.#rootfs.stop();
   }

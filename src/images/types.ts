@@ -131,7 +131,7 @@ export interface Images {
    */
   mountVolume(request: VolumeRequest): Promise<string>;
   /** True where root file systems can be made for pods with user namespaces. */
-  canIdmap(): boolean;
+  canIdmap(): Promise<boolean>;
   /** Takes down the overlay, then layers without users, then the writable folder. Not there is fine. */
   unmountRootfs(id: string): Promise<void>;
   /** After a restart: the IDs whose root file systems exist; layer users are counted again from them. */

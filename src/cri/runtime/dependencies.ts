@@ -17,5 +17,5 @@ export interface RuntimeDependencies {
   handlers: Map<string, RuntimeHandler>;
   node: NodeLimits;
   /** For Status in its verbose form: what was found out about this node at start. */
-  facts: () => Record<string, unknown>;
+  facts: () => Promise<Record<string, unknown>>;
 }

@@ -19,7 +19,7 @@ export const status =
         userNamespacesHostNetwork: runtimeHandlers.some(({ features }) => features?.userNamespaces),
         mountOptions: true,
       },
-      info: request.verbose ? verbose(dependencies) : {},
+      info: request.verbose ? await verbose(dependencies) : {},
     };
   };
 
@@ -34,18 +34,18 @@ async function handlersOf({ handlers, runtime, images, config }: RuntimeDependen
         name,
         features: {
           recursiveReadOnlyMounts: has?.recursiveReadOnlyMounts ?? false,
-          userNamespaces: has !== undefined && has.userNamespaces && has.idmappedMounts && images.canIdmap(),
+          userNamespaces: has !== undefined && has.userNamespaces && has.idmappedMounts && await images.canIdmap(),
         },
       };
     }),
   );
 }
 
-function verbose(dependencies: RuntimeDependencies): Record<string, string> {
+async function verbose(dependencies: RuntimeDependencies): Promise<Record<string, string>> {
   const { config, pods, facts } = dependencies;
   return {
     config: JSON.stringify(config),
-    node: JSON.stringify(facts()),
+    node: JSON.stringify(await facts()),
     jobs: JSON.stringify(pods.jobs().filter((job) => job.state === "running")),
   };
 }

@@ -277,7 +277,7 @@ Deno.test("ImageService.writableUsage() counts what containers wrote, hard links
 
 Deno.test("ImageService.facts() says what works here (root)", root, async () => {
   await using store = await openStore();
-  const { layers, overlay, problem } = store.service.facts();
+  const { layers, overlay, problem } = await store.service.facts();
   assertEquals(problem, "");
   assert(["erofs-file", "erofs-loop"].includes(layers) && ["lowerdir+", "mount"].includes(overlay));
   assertEquals(kernel.exists(`${store.config.root}/probe`), false);
