@@ -35,7 +35,12 @@ export class ExecSync {
   }
 
   /** `timeout` in seconds, 0 for none; both outputs together stay under `limit` bytes. */
-  async run(process: Process, timeout: number, limit: number): Promise<ExecResult> {
+  async run(
+    process: Process,
+    timeout: number,
+    limit: number,
+    outputOwner?: { uid: number; gid: number },
+  ): Promise<ExecResult> {
     const { handler } = this;
     this.#files.write({ ...process, terminal: false });
     try {
@@ -46,6 +51,7 @@ export class ExecSync {
       const running = this.programs.run(program, args, {
         env: RUNTIME_ENV,
         outputLimit: limit,
+        outputOwner,
         signal: abort.signal,
       });
       const result = await this.#within(timeout, running, abort);

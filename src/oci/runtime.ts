@@ -92,6 +92,7 @@ export class CommandLineRuntime implements OciRuntime {
     process: Spec["process"],
     timeout: number,
     limit: number,
+    owner?: { uid: number; gid: number },
   ): Promise<ExecResult> {
     if (!this.#hasExecFolder) {
       this.#kernel.mkdirs(this.#execFolder, 0o700);
@@ -99,7 +100,7 @@ export class CommandLineRuntime implements OciRuntime {
     }
     const attend = await this.#attend.path();
     const exec = new ExecSync(this.#kernel, this.#programs, this.#execFolder, handler, id, attend);
-    return await exec.run(process, timeout, limit);
+    return await exec.run(process, timeout, limit, owner);
   }
 
   exec(handler: RuntimeHandler, id: string, command: Spec["process"], stdio: ExecStdio): ExecProcess {

@@ -162,13 +162,17 @@ export interface OciRuntime {
   delete(handler: RuntimeHandler, id: string): Promise<void>;
   state(handler: RuntimeHandler, id: string): Promise<{ status: string; pid: number } | undefined>;
   update(handler: RuntimeHandler, id: string, resources: LinuxContainerResources, node: NodeLimits): Promise<void>;
-  /** `timeout` in seconds, 0: none. Timeout: RpcError DEADLINE_EXCEEDED after everything that it started is dead. stdout+stderr stay under `limit` bytes. */
+  /**
+   * `timeout` in seconds, 0: none. Timeout: RpcError DEADLINE_EXCEEDED after everything that it started is dead.
+   * stdout+stderr stay under `limit` bytes. `owner`: the command's user as the node knows it, who may open its outputs.
+   */
   execSync(
     handler: RuntimeHandler,
     id: string,
     description: Spec["process"],
     timeout: number,
     limit: number,
+    owner?: { uid: number; gid: number },
   ): Promise<ExecResult>;
   /** Starts a command whose input and output are the caller's. Throws when the runtime itself cannot be started. */
   exec(handler: RuntimeHandler, id: string, command: Spec["process"], stdio: ExecStdio): ExecProcess;

@@ -3,7 +3,8 @@ import { Code, RpcError } from "../rpc/status.ts";
 import type { AttachTarget, ExecTarget, PortForwardTarget } from "../streaming/mod.ts";
 import type { Container } from "./catalog.ts";
 import type { Context } from "./context.ts";
-import { onNode } from "./user_namespace.ts";
+import type { ContainerRecord } from "./types.ts";
+import { onNode, type Owner } from "./user_namespace.ts";
 
 /** The kubelet refuses a reply of 16 MiB; the rest is for the message around the output. */
 const OUTPUT_LIMIT = (16 << 20) - 4096;
@@ -11,8 +12,10 @@ const OUTPUT_LIMIT = (16 << 20) - 4096;
 /** Runs a command in a running container and waits for it. `timeout` in seconds, 0: none; RpcError DEADLINE_EXCEEDED. */
 export async function execSync(context: Context, id: string, command: string[], timeout: number): Promise<ExecResult> {
   const container = running(context, id);
+  const { record } = container;
   const process = buildExecProcess(processOf(context, container), command, false);
-  return await context.runtime.execSync(container.record.runtime, container.id, process, timeout, OUTPUT_LIMIT);
+  const owner = ownerOf(context, record, process);
+  return await context.runtime.execSync(record.runtime, record.id, process, timeout, OUTPUT_LIMIT, owner);
 }
 
 /** A command that is to run with a client as its input and output. RpcError NOT_FOUND, FAILED_PRECONDITION, INVALID_ARGUMENT. */
@@ -20,11 +23,15 @@ export function execTarget(context: Context, id: string, command: string[], tty:
   const container = running(context, id);
   const { record } = container;
   const process = buildExecProcess(processOf(context, container), command, tty);
-  const { userns } = context.catalog.sandbox(record.sandboxId).record;
   return {
-    ...onNode(process.user, userns),
+    ...ownerOf(context, record, process),
     start: (stdio) => context.runtime.exec(record.runtime, record.id, process, stdio),
   };
+}
+
+/** Who the command is on the node: its input and output belong to it. */
+function ownerOf({ catalog }: Context, record: ContainerRecord, { user }: Process): Owner {
+  return onNode(user, catalog.sandbox(record.sandboxId).record.userns);
 }
 
 /** The container's own streams. RpcError NOT_FOUND, FAILED_PRECONDITION. */

@@ -32,6 +32,8 @@ export interface RunOptions {
   signal?: AbortSignal;
   /** Run in this pinned network namespace. */
   netns?: string;
+  /** Whose the pipes of the output are: their owner alone can open them again by /dev/stdout. Default: ours. */
+  outputOwner?: { uid: number; gid: number };
 }
 
 export interface RunResult {

@@ -1,6 +1,6 @@
 import { asyncFd } from "./async_fd.ts";
 import { CLONE_NEWNET, SIGKILL } from "./constants.ts";
-import { close } from "./descriptors.ts";
+import { close, fchown } from "./descriptors.ts";
 import { ESRCH, isErrno } from "./errno.ts";
 import { inNamespaces } from "./namespaces.ts";
 import { pipe } from "./pipes.ts";
@@ -73,6 +73,8 @@ async function startPiped(path: string, args: string[], options: RunOptions): Pr
   };
   try {
     const fds: Record<number, number> = { 1: newPipe("write"), 2: newPipe("write") };
+    const { outputOwner } = options;
+    if (outputOwner) { for (const fd of theirs) fchown(fd, outputOwner.uid, outputOwner.gid); }
     if (options.input !== undefined) fds[0] = newPipe("read");
     const { netns, env, cwd } = options;
     const child = netns === undefined

@@ -136,6 +136,9 @@ for (const handler of HANDLERS) {
         "stderr err",
         "stdout through the path",
       ]);
+      const container = await bench.run({ linux, metadata: { name: "exec" } }, sandbox);
+      const command = ["sh", "-c", "echo out >/dev/stdout; echo err >/dev/stderr; exit 4"];
+      assertEquals(await bench.exec(container, command), { stdout: "out\n", stderr: "err\n", exitCode: 4 });
     },
     peerHasNone,
   );

@@ -12,6 +12,17 @@ Deno.test("run() returns code, stdout and stderr apart, and passes input", async
   assertEquals([result.code, result.signal, result.timedOut, result.truncated], [7, 0, false, false]);
 });
 
+Deno.test({
+  name: "run() gives the pipes of the output to their owner (root)",
+  ignore: Deno.uid() !== 0,
+  async fn() {
+    const outputOwner = { uid: 100_000, gid: 200_000 };
+    const script = "stat -Lc %u:%g /dev/stdout; stat -Lc %u:%g /dev/stderr >&2";
+    const { stdout, stderr } = await programs.run("/bin/sh", ["-c", script], { env, outputOwner });
+    assertEquals([decoder.decode(stdout), decoder.decode(stderr)], ["100000:200000\n", "100000:200000\n"]);
+  },
+});
+
 Deno.test("run() leaks no descriptor", () =>
   leaksNoDescriptor(() => programs.run("/bin/sh", ["-c", "cat; echo error >&2"], { env, input: "input" })));
 
