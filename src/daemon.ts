@@ -165,7 +165,8 @@ const IDLE_INTERVAL = 1_000;
 
 /** After a burst of work the heap stays as large as it was at its worst: given back once no job has run for a while. */
 function releaseMemoryWhenIdle(pods: Pods): Disposable {
-  let released = 0;
+  // The start is the first burst.
+  let released = -1;
   let last = 0;
   const timer = setInterval(() => {
     const ended = pods.jobsEnded;
