@@ -1,9 +1,9 @@
 import type { CgroupPlacement } from "../oci/types.ts";
-import { CLONE_NEWNET, type Kernel } from "../sys/mod.ts";
+import type { Kernel } from "../sys/mod.ts";
 import { type CgroupDetail, readDetail } from "./cgroup_detail.ts";
 import { METRICS } from "./descriptors.ts";
 import { readIfThere } from "./files.ts";
-import { parseNetDev } from "./interfaces.ts";
+import { readInterfaces } from "./interfaces.ts";
 import { type Sample, Samples, type Subject } from "./metric.ts";
 import { readProcesses } from "./process_detail.ts";
 import type { Psi } from "./types.ts";
@@ -141,9 +141,7 @@ export class MetricsReader {
   }
 
   #network(samples: Samples, netns: string): void {
-    // /proc/net is /proc/self/net, the main thread's by process; the turn is only this thread's.
-    const read = () => this.#kernel.readText("/proc/thread-self/net/dev");
-    for (const one of parseNetDev(this.#kernel.inNamespaces([{ path: netns, flag: CLONE_NEWNET }], read))) {
+    for (const one of readInterfaces(this.#kernel, netns)) {
       samples.add(METRICS.networkReceiveBytes, one.rxBytes, [one.name]);
       samples.add(METRICS.networkReceivePackets, one.rxPackets, [one.name]);
       samples.add(METRICS.networkReceiveDropped, one.rxDropped, [one.name]);

@@ -1,6 +1,6 @@
 import type { CgroupPlacement } from "../oci/types.ts";
-import { EACCES, ENOENT, ESRCH, isErrno, type Kernel } from "../sys/mod.ts";
-import { parseNumber, readIfThere } from "./files.ts";
+import { EACCES, EFBIG, ENODEV, ENOENT, ESRCH, isErrno, type Kernel } from "../sys/mod.ts";
+import { parseNumber } from "./files.ts";
 
 export interface ProcessDetail {
   processes?: bigint;
@@ -17,7 +17,7 @@ const MOST_DESCRIPTORS = 1_000;
 /** Of the processes in this very cgroup; `first` is the container's first one. */
 export function readProcesses(kernel: Kernel, { paths }: CgroupPlacement, first: number): ProcessDetail {
   const path = paths[""] ?? paths.pids ?? paths.memory;
-  const text = path === undefined ? undefined : readIfThere(kernel, `${path}/cgroup.procs`);
+  const text = unlessGone(() => path === undefined ? undefined : kernel.readText(`${path}/cgroup.procs`));
   if (text === undefined) return {};
   const pids = text.split("\n").filter((line) => line !== "");
   return {
@@ -32,8 +32,10 @@ function countDescriptors(kernel: Kernel, pids: string[]): Pick<ProcessDetail, "
   let [count, sockets] = [0, 0];
   for (const pid of pids) {
     const folder = `/proc/${pid}/fd`;
-    for (const { name } of unlessGone(() => kernel.readDirectory(folder)) ?? []) {
-      if (++count > MOST_DESCRIPTORS) return {};
+    const names = unlessGone(() => kernel.readDirectory(folder, MOST_DESCRIPTORS - count), "too many");
+    if (names === "too many") return {};
+    for (const { name } of names ?? []) {
+      count++;
       if (unlessGone(() => kernel.readlink(`${folder}/${name}`))?.startsWith("socket:")) sockets++;
     }
   }
@@ -45,12 +47,13 @@ function maxOpenFiles(kernel: Kernel, pid: number): bigint | undefined {
   return parseNumber(/^Max open files +(\S+)/m.exec(limits ?? "")?.[1] ?? "");
 }
 
-/** A process may go at any moment. */
-function unlessGone<T>(read: () => T): T | undefined {
+/** A process may go at any moment. `ifTooMuch` is for what is longer than we read. */
+function unlessGone<T, Else = undefined>(read: () => T, ifTooMuch?: Else): T | Else | undefined {
   try {
     return read();
   } catch (error) {
-    if (isErrno(error, ENOENT, ESRCH, EACCES)) return undefined;
+    if (isErrno(error, EFBIG)) return ifTooMuch;
+    if (isErrno(error, ENOENT, ENODEV, ESRCH, EACCES)) return undefined;
     throw error;
   }
 }

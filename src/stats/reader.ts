@@ -1,8 +1,8 @@
 import type { CgroupPlacement } from "../oci/types.ts";
-import { CLONE_NEWNET, type Kernel } from "../sys/mod.ts";
+import type { Kernel } from "../sys/mod.ts";
 import { readCgroupV1 } from "./cgroup_v1.ts";
 import { readCgroupV2 } from "./cgroup_v2.ts";
-import { parseNetDev } from "./interfaces.ts";
+import { readInterfaces } from "./interfaces.ts";
 import type { CgroupUsage, InterfaceUsage, UsageReader } from "./types.ts";
 
 /** Usage straight from the kernel's files: no cache, about 0.15 ms for a cgroup. */
@@ -24,8 +24,6 @@ export class CgroupUsageReader implements UsageReader {
   }
 
   network(netns: string): InterfaceUsage[] {
-    // /proc/net is /proc/self/net, the main thread's by process; the turn is only this thread's.
-    const read = () => this.#kernel.readText("/proc/thread-self/net/dev");
-    return parseNetDev(this.#kernel.inNamespaces([{ path: netns, flag: CLONE_NEWNET }], read));
+    return readInterfaces(this.#kernel, netns);
   }
 }

@@ -192,3 +192,14 @@ Deno.test("parseIoStat() reads devices, and takes what is not said for zero", ()
   ]);
   assertEquals(parseIoStat(undefined), []);
 });
+
+Deno.test("MetricsReader.container() doesn't count descriptors without end", () => {
+  const files = Array.from({ length: 1_100 }, () => Deno.openSync("/dev/null"));
+  try {
+    const names = sampled(V2_FILES).map(({ descriptor }) => descriptor.name);
+    assertEquals(names.includes("container_processes"), true);
+    assertEquals(names.includes("container_file_descriptors"), false);
+  } finally {
+    for (const file of files) file.close();
+  }
+});

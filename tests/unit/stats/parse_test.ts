@@ -39,6 +39,18 @@ eth0.100:5 1 2 0 0 0 0 0 6 1 3 0 0 0 0 0
   ]);
 });
 
+Deno.test("parseNetDev() puts the pod's own interface first, and tells of no more than 64", () => {
+  const counters = "1 ".repeat(16);
+  const others = Array.from({ length: 200 }, (_, index) => `  tun${index}:${counters}\n`).join("");
+  const usages = parseNetDev(`${HEADING}${others}  eth0:${counters}\n`);
+  assertEquals([usages.length, usages[0].name, usages[1].name], [64, "eth0", "tun0"]);
+});
+
+Deno.test("parseNetDev() leaves out names that are not UTF-8, which may look the same", () => {
+  const counters = "1 ".repeat(16);
+  assertEquals(parseNetDev(`${HEADING}  a\ufffd:${counters}\n  a\ufffd:${counters}\n`), []);
+});
+
 Deno.test("parseNetDev() skips lines that are cut short", () => {
   assertEquals(parseNetDev(`${HEADING}  eth0: 1 2 3\n  eth1\n: 1 2\n`), []);
   assertEquals(parseNetDev(""), []);
