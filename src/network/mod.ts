@@ -8,6 +8,7 @@ export {
   pinUserNamespaces,
   prepareNetnsFolder,
   unpin,
+  unpinOffThread,
 } from "./netns.ts";
 export type { PinOptions } from "./namespace_setup.ts";
 export { parseSysctl, type Sysctl, type SysctlNamespace } from "./sysctl.ts";

@@ -86,6 +86,19 @@ export function unpin(kernel: Kernel, path: string): void {
   kernel.unlinkIfExists(path);
 }
 
+/** As {@link unpin}, off the main thread: on a busy machine the kernel takes milliseconds for each. */
+export async function unpinOffThread(kernel: Kernel, path: string): Promise<void> {
+  for (let count = 0; count < MAX_STACKED_MOUNTS; count++) {
+    try {
+      await kernel.umount(path, MNT_DETACH | UMOUNT_NOFOLLOW);
+    } catch (error) {
+      if (isErrno(error, EINVAL, ENOENT)) break;
+      throw error;
+    }
+  }
+  kernel.unlinkIfExists(path);
+}
+
 /** True where a namespace is pinned at this path: the file alone, as after a crash between the two, is none. */
 export function isPinned(kernel: Kernel, path: string): boolean {
   try {

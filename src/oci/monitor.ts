@@ -55,7 +55,7 @@ export class ConmonMonitor implements Monitor {
     request.signal?.addEventListener("abort", onAbort);
     try {
       // Before it starts anything: it must be neither in our cgroup nor ever in the pod's.
-      this.#cgroups.attach(request.conmonCgroup, conmon.child.pid);
+      await this.#cgroups.attach(request.conmonCgroup, conmon.child.pid);
       // A conmon that has ended already says why below, when its other pipe ends.
       await conmon.start.write(new Uint8Array(1)).catch(() => {});
       conmon.start.close();

@@ -35,7 +35,7 @@ export interface CgroupDriver {
   /** Makes the cgroup in every hierarchy. */
   create(placement: CgroupPlacement): void;
   /** Moves a process. */
-  attach(placement: CgroupPlacement, pid: number): void;
+  attach(placement: CgroupPlacement, pid: number): Promise<void>;
   /** Kills what is left inside (cgroup.kill or by pid) and removes the directories, children first; not there is fine. */
   remove(placement: CgroupPlacement): Promise<void>;
   /** Removes the cgroup if nothing is in it: no process, no cgroup below. */

@@ -1,4 +1,4 @@
-import { unpin } from "../network/mod.ts";
+import { unpinOffThread } from "../network/mod.ts";
 import type { Sandbox } from "./catalog.ts";
 import { type Context, emit } from "./context.ts";
 import { stopContainer } from "./container_stop.ts";
@@ -52,11 +52,12 @@ async function stop(context: Context, sandbox: Sandbox): Promise<void> {
           sandbox.change({ pause: undefined });
         });
       }
-      await job.step("namespaces", () => {
-        for (const path of [record.netns, record.ipcns, record.utsns, record.userns?.path]) {
-          if (path) unpin(context.kernel, path);
-        }
-        if (record.shm) unmount(context, record.shm);
+      await job.step("namespaces", async () => {
+        const pins = [record.netns, record.ipcns, record.utsns, record.userns?.path].filter((path) =>
+          path !== undefined
+        );
+        await Promise.all(pins.map((path) => unpinOffThread(context.kernel, path)));
+        if (record.shm) await unmount(context, record.shm);
         sandbox.change({ state: "notready", netns: undefined, ipcns: undefined, utsns: undefined, shm: undefined });
         context.store.updateSandbox(sandbox.record);
         emit(context, "stopped", record.id, record.id);

@@ -1,4 +1,4 @@
-import { unpin } from "../network/mod.ts";
+import { unpinOffThread } from "../network/mod.ts";
 import type { NetworkAttachment, PodNetwork } from "../network/types.ts";
 import type { CgroupPlacement, RuntimeHandler } from "../oci/types.ts";
 import { Errno } from "../sys/kernel.ts";
@@ -38,7 +38,7 @@ const KILL_GRACE = 2_000;
 export function undoers(context: Omit<Context, "jobs">): Record<string, Undoer> {
   return {
     folder: ({ path }: { path: string }) => context.kernel.removeTree(path),
-    namespace: ({ path }: { path: string }) => unpin(context.kernel, path),
+    namespace: ({ path }: { path: string }) => unpinOffThread(context.kernel, path),
     mount: ({ path }: { path: string }) => unmount(context, path),
     rootfs: ({ id }: { id: string }) => context.images.unmountRootfs(id),
     admission: (admission: Admission) => dismissPod(context, admission),
@@ -50,10 +50,10 @@ export function undoers(context: Omit<Context, "jobs">): Record<string, Undoer> 
   };
 }
 
-/** Unmounts at once and tolerates that nothing is mounted there. For tmpfs and binds only. */
-export function unmount(context: Pick<Context, "kernel">, path: string): void {
+/** Unmounts, and tolerates that nothing is mounted there. */
+export async function unmount(context: Pick<Context, "kernel">, path: string): Promise<void> {
   try {
-    context.kernel.umountNow(path, MNT_DETACH);
+    await context.kernel.umount(path, MNT_DETACH);
   } catch (error) {
     if (!(error instanceof Errno && (error.code === EINVAL || error.code === ENOENT))) throw error;
   }

@@ -40,6 +40,8 @@ export interface Kernel {
   replaceFile(path: string, content: Uint8Array | string, mode?: number): void;
   /** Writes to an existing kernel file (cgroup, sysctl, uid_map) with one write(2), no O_CREAT, no O_TRUNC. */
   writeControl(path: string, content: string): void;
+  /** As writeControl, off the main thread: to move a process between cgroups can take the kernel ten milliseconds. */
+  writeControlOffThread(path: string, content: string): Promise<void>;
   /** Entries without `.` and `..`, with their d_type. Paged getdents64; at most `limit` (default 100,000). */
   readDirectory(path: string, limit?: number): { name: string; type: "file" | "directory" | "symlink" | "other" }[];
   exists(path: string): boolean;
@@ -104,6 +106,8 @@ export interface Kernel {
   kill(pid: number, signal: number): void;
   pidfdOpen(pid: number): number;
   pidfdSendSignal(pidfd: number, signal: number): void;
+  /** setpriority(2) of one process: 0 is everybody's, 19 the last to run. */
+  setPriority(pid: number, nice: number): void;
   getpid(): number;
   umask(mask: number): number;
   prctl(option: number, a: number, b?: number, c?: number, d?: number): number;

@@ -31,6 +31,7 @@ export class LibcKernel implements Kernel {
   readonly writeFile = files.writeFile;
   readonly replaceFile = files.replaceFile;
   readonly writeControl = files.writeControl;
+  readonly writeControlOffThread = offThread.writeControlOffThread;
   readonly readDirectory = directories.readDirectory;
   readonly exists = status.exists;
   readonly stat = status.stat;
@@ -73,6 +74,7 @@ export class LibcKernel implements Kernel {
   readonly kill = processCalls.kill;
   readonly pidfdOpen = processCalls.pidfdOpen;
   readonly pidfdSendSignal = processCalls.pidfdSendSignal;
+  readonly setPriority = processCalls.setPriority;
   readonly getpid = processCalls.getpid;
   readonly umask = processCalls.umask;
   readonly prctl = processCalls.prctl;

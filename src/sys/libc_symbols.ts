@@ -60,6 +60,7 @@ const SYMBOLS = {
   // glibc only: musl has nothing to trim.
   malloc_trim: { parameters: ["usize"], result: "i32", optional: true },
   getpid: { parameters: [], result: "i32" },
+  setpriority: { parameters: ["i32", "u32", "i32"], result: "i32" },
   kill: { parameters: ["i32", "i32"], result: "i32" },
   pidfd_open: { name: "syscall", parameters: ["i64", "i32", "u32"], result: "i64" },
   pidfd_getfd: { name: "syscall", parameters: ["i64", "i32", "i32", "u32"], result: "i64" },
@@ -170,8 +171,8 @@ export function addressableCString(text: string): Uint8Array<ArrayBuffer> {
 }
 
 const BY_ARCHITECTURE = Deno.build.arch === "x86_64"
-  ? { fsync: 74, fdatasync: 75, umount2: 166, getdents64: 217, mknodat: 259, unlinkat: 263, epoll_pwait: 281 }
-  : { fsync: 82, fdatasync: 83, umount2: 39, getdents64: 61, mknodat: 33, unlinkat: 35, epoll_pwait: 22 };
+  ? { write: 1, fsync: 74, fdatasync: 75, umount2: 166, getdents64: 217, mknodat: 259, unlinkat: 263, epoll_pwait: 281 }
+  : { write: 64, fsync: 82, fdatasync: 83, umount2: 39, getdents64: 61, mknodat: 33, unlinkat: 35, epoll_pwait: 22 };
 
 /** System call numbers; those from 424 on are the same on both architectures. */
 export const SYS = {

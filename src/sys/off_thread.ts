@@ -1,6 +1,7 @@
-import { AT_FDCWD } from "./constants.ts";
+import { AT_FDCWD, O_WRONLY } from "./constants.ts";
+import { close, open } from "./descriptors.ts";
 import { EINTR, failure } from "./errno.ts";
-import { addressableCString, addressOf, SYS } from "./libc_symbols.ts";
+import { addressableCString, addressOf, cString, SYS } from "./libc_symbols.ts";
 import { machineCode } from "./machine_code.ts";
 
 const SIGNATURE = {
@@ -74,4 +75,20 @@ export async function umount(target: string, flags: number): Promise<void> {
 export async function unlinkLarge(path: string): Promise<void> {
   const name = addressableCString(path);
   await offThread("unlinkat", [AT_FDCWD, addressOf(name), 0], [name], path);
+}
+
+export async function writeControlOffThread(path: string, content: string): Promise<void> {
+  const fd = open(path, O_WRONLY);
+  try {
+    const bytes = addressableCString(content);
+    // Without the NUL at its end.
+    await offThread(
+      "write",
+      [fd, addressOf(bytes), cString(content).length - 1],
+      [bytes],
+      `${JSON.stringify(content)} to ${path}`,
+    );
+  } finally {
+    close(fd);
+  }
 }

@@ -143,6 +143,9 @@ export class RecordingKernel extends CallRecorder implements Kernel {
     this.record("replaceFile", path, content, mode);
     this.tree.write(path, bytesOf(content), mode);
   }
+  async writeControlOffThread(path: string, content: string): Promise<void> {
+    this.writeControl(path, content);
+  }
   writeControl(path: string, content: string): void {
     this.record("writeControl", path, content);
     this.tree.find(path, "open").content = bytesOf(content);
@@ -317,6 +320,10 @@ export class RecordingKernel extends CallRecorder implements Kernel {
     this.record("mountSetattr", fd, path, flags, attributes);
   }
 
+  setPriority(pid: number, nice: number): void {
+    this.record("setPriority", pid, nice);
+    this.#mustRun(pid, "setpriority");
+  }
   kill(pid: number, signal: number): void {
     this.record("kill", pid, signal);
     this.#mustRun(Math.abs(pid), "kill");

@@ -53,8 +53,9 @@ export class CgroupfsDriver implements CgroupDriver {
     }
   }
 
-  attach(placement: CgroupPlacement, pid: number): void {
-    for (const path of this.#everywhere(placement)) this.#kernel.writeControl(`${path}/cgroup.procs`, String(pid));
+  async attach(placement: CgroupPlacement, pid: number): Promise<void> {
+    const files = [...this.#everywhere(placement)].map((path) => `${path}/cgroup.procs`);
+    await Promise.all(files.map((file) => this.#kernel.writeControlOffThread(file, String(pid))));
   }
 
   async remove(placement: CgroupPlacement): Promise<void> {

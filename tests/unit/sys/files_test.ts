@@ -203,3 +203,13 @@ Deno.test("unlinkLarge() removes a file off the main thread, and names one that 
   await assertRejects(() => kernel.unlinkLarge(`${folder}/x`), Errno, `${folder}/x`);
   kernel.rmdir(folder);
 });
+
+Deno.test("writeControlOffThread() writes a kernel file without making it, and names what failed", async () => {
+  const folder = Deno.makeTempDirSync({ prefix: "skiff-control-" });
+  kernel.writeFile(`${folder}/x`, "....");
+  await kernel.writeControlOffThread(`${folder}/x`, "ab");
+  assertEquals(kernel.readText(`${folder}/x`), "ab..");
+  await assertRejects(() => kernel.writeControlOffThread(`${folder}/none`, "ab"), Errno, `${folder}/none`);
+  kernel.unlink(`${folder}/x`);
+  kernel.rmdir(folder);
+});

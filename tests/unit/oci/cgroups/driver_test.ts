@@ -41,12 +41,12 @@ for (const [name, driver] of drivers()) {
         driver.create(placement);
         // On v2 a cgroup that has children with controllers cannot hold processes itself.
         const nested = ["a", "b"].map((each) => driver.place(placement.cgroupsPath, each));
-        const children = nested.map((each) => {
+        const children = await Promise.all(nested.map(async (each) => {
           driver.create(each);
           const child = programs.spawn("/bin/busybox", ["sleep", "600"], {});
-          driver.attach(each, child.pid);
+          await driver.attach(each, child.pid);
           return child;
-        });
+        }));
         assertEquals(driver.processes(placement).sort(), children.map(({ pid }) => pid).sort());
         assertEquals(driver.oomKilled(placement), false);
         await driver.remove(placement);
