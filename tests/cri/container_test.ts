@@ -132,14 +132,14 @@ test("The name of a removed container is free again", async (bench) => {
 test("Calls for an unknown container are NotFound", async ({ client }) => {
   for (
     const call of [
-      client.containerStatus({ containerId: unknown }),
-      client.startContainer({ containerId: unknown }),
-      client.execSync({ containerId: unknown, cmd: ["true"] }),
-      client.updateContainerResources({ containerId: unknown, linux: { cpuShares: 2n } }),
-      client.reopenContainerLog({ containerId: unknown }),
-      client.containerStats({ containerId: unknown }),
+      () => client.containerStatus({ containerId: unknown }),
+      () => client.startContainer({ containerId: unknown }),
+      () => client.execSync({ containerId: unknown, cmd: ["true"] }),
+      () => client.updateContainerResources({ containerId: unknown, linux: { cpuShares: 2n } }),
+      () => client.reopenContainerLog({ containerId: unknown }),
+      () => client.containerStats({ containerId: unknown }),
     ]
-  ) await assertRefused(call, Code.NOT_FOUND, unknown.slice(0, 12));
+  ) await assertRefused(call(), Code.NOT_FOUND, unknown.slice(0, 12));
   await client.stopContainer({ containerId: unknown, timeout: 1n });
 });
 
