@@ -14,6 +14,7 @@ import { CgroupUsageReader, MetricsReader } from "./stats/mod.ts";
 import { StreamingServer } from "./streaming/mod.ts";
 import {
   bootId,
+  favourThisThread,
   keepExecutable,
   kernel,
   lockFile,
@@ -41,6 +42,7 @@ export async function startDaemon(
   for (const folder of [config.root, config.state]) kernel.mkdirs(folder, 0o700);
   stack.use(holdLock(config.root));
   stack.use(keepExecutable(kernel, config.root));
+  favour(logger);
   prepareNetnsFolder(kernel, "/run/netns");
 
   const store = new Store({ path: `${config.root}/store.db`, kernel, bootId: boot, checkpoint: checkpointIn(logger) });
@@ -158,6 +160,20 @@ export async function startDaemon(
   stack.defer(() => pods.endEvents());
   const stopping = stack.move();
   return { stop: () => stopping.disposeAsync() };
+}
+
+/**
+ * The one thread that answers must not wait in line behind the runtimes that it has started: on a node that starts ten pods
+ * at once they want all processors, and it needs little. See setpriority(2).
+ */
+const NICE = -10;
+
+function favour(logger: Logger): void {
+  try {
+    favourThisThread(NICE);
+  } catch (error) {
+    logger.info("the daemon runs at everybody's priority; calls wait while many pods start", { error });
+  }
 }
 
 /** Between looks whether work has come to rest. */

@@ -60,6 +60,7 @@ const SYMBOLS = {
   // glibc only: musl has nothing to trim.
   malloc_trim: { parameters: ["usize"], result: "i32", optional: true },
   getpid: { parameters: [], result: "i32" },
+  sched_setscheduler: { parameters: ["i32", "i32", "buffer"], result: "i32" },
   setpriority: { parameters: ["i32", "u32", "i32"], result: "i32" },
   kill: { parameters: ["i32", "i32"], result: "i32" },
   pidfd_open: { name: "syscall", parameters: ["i64", "i32", "u32"], result: "i64" },

@@ -29,6 +29,7 @@ export { type MountInfo, mountsBelow, parseMountInfo } from "./mountinfo.ts";
 export { watchDirectory } from "./watch_directory.ts";
 export { ATTEND_MISUSED, attendProgram } from "./attend/program.ts";
 export { pauseProgram } from "./pause/program.ts";
+export { favourThisThread } from "./thread_priority.ts";
 export { releaseMemory } from "./memory.ts";
 export { keepExecutable, selfCommand } from "./self.ts";
 export { lockFile } from "./lock_file.ts";
