@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { kernel, mountsBelow, programs } from "../real_kernel.ts";
+import { withIdmapped } from "../../../src/images/mount/idmapped_layers.ts";
 import { mountImage } from "../../../src/images/mount/layer_mounts.ts";
 import { mountOverlay } from "../../../src/images/mount/overlay.ts";
 import type { ImageRecord, LayerIdmap } from "../../../src/images/types.ts";
@@ -433,4 +434,28 @@ Deno.test("ImageService.mountVolume() of an image without layers is an empty fol
   const path = await store.service.mountVolume({ id: "c.0", image, subPath: "" });
   assertEquals(kernel.readDirectory(path), []);
   await store.service.unmountRootfs("c.0");
+});
+
+Deno.test("withIdmapped() over a loop device and by mount(2), as on kernels before 6.5 (root)", root, async () => {
+  await using store = await openStore();
+  using idmap = pinUserNamespace(store);
+  const at = (name: string) => `${store.folder}/old/${name}`;
+  for (const name of ["layer", "upper", "work", "root"]) kernel.mkdirs(at(name));
+  await writeLayer(tar([file("f", "x", { uid: 7, gid: 8 })]), at("image"));
+  await mountImage(kernel, programs, "erofs-loop", at("image"), at("layer"));
+  try {
+    withIdmapped(kernel, at("idmapped"), [at("layer")], idmap.userns, (lowers) =>
+      mountOverlay(kernel, "mount", {
+        lowers,
+        writable: { upper: at("upper"), work: at("work") },
+        target: at("root"),
+        volatile: true,
+      }));
+    const { uid, gid } = kernel.stat(at("root/f"));
+    assertEquals([uid, gid], [100_007, 100_008]);
+    assertEquals(kernel.readDirectory(at("idmapped")), []);
+    await kernel.umount(at("root"), 0);
+  } finally {
+    await kernel.umount(at("layer"), 0);
+  }
 });
