@@ -172,8 +172,28 @@ export function addressableCString(text: string): Uint8Array<ArrayBuffer> {
 }
 
 const BY_ARCHITECTURE = Deno.build.arch === "x86_64"
-  ? { write: 1, fsync: 74, fdatasync: 75, umount2: 166, getdents64: 217, mknodat: 259, unlinkat: 263, epoll_pwait: 281 }
-  : { write: 64, fsync: 82, fdatasync: 83, umount2: 39, getdents64: 61, mknodat: 33, unlinkat: 35, epoll_pwait: 22 };
+  ? {
+    write: 1,
+    close: 3,
+    fsync: 74,
+    fdatasync: 75,
+    umount2: 166,
+    getdents64: 217,
+    mknodat: 259,
+    unlinkat: 263,
+    epoll_pwait: 281,
+  }
+  : {
+    write: 64,
+    close: 57,
+    fsync: 82,
+    fdatasync: 83,
+    umount2: 39,
+    getdents64: 61,
+    mknodat: 33,
+    unlinkat: 35,
+    epoll_pwait: 22,
+  };
 
 /** System call numbers; those from 424 on are the same on both architectures. */
 export const SYS = {

@@ -1,7 +1,7 @@
 import { AT_FDCWD, O_WRONLY } from "./constants.ts";
 import { close, open } from "./descriptors.ts";
 import { EINTR, failure } from "./errno.ts";
-import { addressableCString, addressOf, cString, SYS } from "./libc_symbols.ts";
+import { addressable, addressableCString, addressOf, cString, SYS } from "./libc_symbols.ts";
 import { machineCode } from "./machine_code.ts";
 
 const SIGNATURE = {
@@ -40,23 +40,44 @@ let running = 0;
 const waiting: (() => void)[] = [];
 
 /** As {@link rawSyscall}, at most eight at a time, so that a slow disk cannot take the whole pool. */
+async function limitedSyscall(
+  call: keyof typeof SYS,
+  args: readonly (number | bigint)[],
+  buffers: Uint8Array[],
+): Promise<number> {
+  if (running >= AT_MOST) await new Promise<void>((resolve) => waiting.push(resolve));
+  else running++;
+  try {
+    let result: number;
+    do result = await rawSyscall(SYS[call], args, buffers); while (result === -EINTR);
+    return result;
+  } finally {
+    const next = waiting.shift();
+    if (next) next();
+    else running--;
+  }
+}
+
 async function offThread(
   call: keyof typeof SYS,
   args: readonly (number | bigint)[],
   buffers: Uint8Array[],
   detail: string,
 ): Promise<void> {
-  if (running >= AT_MOST) await new Promise<void>((resolve) => waiting.push(resolve));
-  else running++;
-  try {
-    let result: number;
-    do result = await rawSyscall(SYS[call], args, buffers); while (result === -EINTR);
-    if (result < 0) throw failure(-result, call, detail);
-  } finally {
-    const next = waiting.shift();
-    if (next) next();
-    else running--;
-  }
+  const result = await limitedSyscall(call, args, buffers);
+  if (result < 0) throw failure(-result, call, detail);
+}
+
+/** unlinkat(2) of a NUL-ended name: 0, or the error number. On a busy disk it waits for the journal. */
+export async function unlinkAt(dirfd: number, name: Uint8Array, flags: number): Promise<number> {
+  const buffer = addressable(name.length);
+  buffer.set(name);
+  return -await limitedSyscall("unlinkat", [dirfd, addressOf(buffer), flags], [buffer]);
+}
+
+/** close(2) of the last descriptor of something that was removed frees it, on the disk, too. */
+export function closeOffThread(fd: number): Promise<void> {
+  return offThread("close", [fd], [], `descriptor ${fd}`);
 }
 
 export function fsync(fd: number): Promise<void> {

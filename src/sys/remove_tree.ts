@@ -14,6 +14,7 @@ import { close } from "./descriptors.ts";
 import { nextEntries } from "./directories.ts";
 import { EBUSY, EISDIR, ELOOP, ENOENT, ENOTDIR, ENOTEMPTY, EPERM, EXDEV, failure } from "./errno.ts";
 import { cString, errno, fromCString, libc, SYS } from "./libc_symbols.ts";
+import { closeOffThread, unlinkAt } from "./off_thread.ts";
 
 /** Milliseconds of work between two turns of the event loop. */
 const SLICE = 4;
@@ -55,17 +56,16 @@ export async function removeTree(path: string): Promise<void> {
   }
   try {
     const name = cString(clean.slice(slash + 1));
-    if (!removedAsFile(parent, name, clean)) await new TreeRemoval(parent).run(name, clean);
+    if (!(await removedAsFile(parent, name, clean))) await new TreeRemoval(parent).run(name, clean);
   } finally {
     close(parent);
   }
 }
 
 /** True when `name` is gone; false when it is a directory. */
-function removedAsFile(dirfd: number, name: Uint8Array<ArrayBuffer>, path: string): boolean {
-  if (libc().unlinkat(dirfd, name, 0) === 0) return true;
-  const code = errno();
-  if (code === ENOENT) return true;
+async function removedAsFile(dirfd: number, name: Uint8Array<ArrayBuffer>, path: string): Promise<boolean> {
+  const code = await unlinkAt(dirfd, name, 0);
+  if (code === 0 || code === ENOENT) return true;
   if (code === EISDIR) return false;
   throw failure(code, "unlinkat", path);
 }
@@ -83,9 +83,9 @@ class TreeRemoval {
 
   async run(name: Uint8Array<ArrayBuffer>, path: string): Promise<void> {
     try {
-      this.#enter(this.#parent, name, path);
+      await this.#enter(this.#parent, name, path);
       while (this.#levels.length > 0) {
-        this.#step(this.#levels[this.#levels.length - 1]);
+        await this.#step(this.#levels[this.#levels.length - 1]);
         await this.#breathe();
       }
     } finally {
@@ -94,11 +94,11 @@ class TreeRemoval {
   }
 
   /** A bounded piece of work: one entry, one batch of names, or the end of a directory. */
-  #step(level: Level): void {
+  async #step(level: Level): Promise<void> {
     const entry = level.pending.pop();
     if (entry === undefined) {
       const batch = nextEntries(level.fd, this.#buffer, level.path);
-      if (batch === null) this.#endPass(level);
+      if (batch === null) await this.#endPass(level);
       else if (batch.length > 0) {
         level.found = true;
         level.pending = batch;
@@ -106,12 +106,12 @@ class TreeRemoval {
       return;
     }
     const path = `${level.path}/${fromCString(entry.name)}`;
-    if (!entry.directory && removedAsFile(level.fd, entry.name, path)) return;
-    if (this.#levels.length < DEEPEST) this.#enter(level.fd, entry.name, path);
+    if (!entry.directory && await removedAsFile(level.fd, entry.name, path)) return;
+    if (this.#levels.length < DEEPEST) await this.#enter(level.fd, entry.name, path);
     else this.#moveUp(level, entry.name, path);
   }
 
-  #enter(dirfd: number, name: Uint8Array<ArrayBuffer>, path: string): void {
+  async #enter(dirfd: number, name: Uint8Array<ArrayBuffer>, path: string): Promise<void> {
     const how = new BigUint64Array([
       BigInt((O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC) >>> 0),
       0n,
@@ -126,11 +126,11 @@ class TreeRemoval {
     if (code === ENOENT) return;
     if (code === EXDEV) throw failure(EBUSY, "removeTree", `${path} (something is mounted there)`);
     // It is no directory (any more), or d_type was not known.
-    if ((code === ENOTDIR || code === ELOOP) && removedAsFile(dirfd, name, path)) return;
+    if ((code === ENOTDIR || code === ELOOP) && await removedAsFile(dirfd, name, path)) return;
     throw failure(code, "openat2", path);
   }
 
-  #endPass(level: Level): void {
+  async #endPass(level: Level): Promise<void> {
     const top = this.#levels.length - 1;
     if (level.found && level.passes < PASSES) {
       // Entries may have been moved here, or been made while we read: look again from the start.
@@ -140,18 +140,16 @@ class TreeRemoval {
       return;
     }
     const dirfd = top === 0 ? this.#parent : this.#levels[top - 1].fd;
-    if (libc().unlinkat(dirfd, level.name, AT_REMOVEDIR) < 0) {
-      const code = errno();
-      if (code === ENOTEMPTY && level.passes < PASSES) {
-        level.passes++;
-        level.found = false;
-        libc().lseek(level.fd, 0n, 0);
-        return;
-      }
-      if (code !== ENOENT) throw failure(code, "rmdir", level.path);
+    const code = await unlinkAt(dirfd, level.name, AT_REMOVEDIR);
+    if (code === ENOTEMPTY && level.passes < PASSES) {
+      level.passes++;
+      level.found = false;
+      libc().lseek(level.fd, 0n, 0);
+      return;
     }
+    if (code !== 0 && code !== ENOENT) throw failure(code, "rmdir", level.path);
     this.#levels.pop();
-    close(level.fd);
+    await closeOffThread(level.fd);
   }
 
   #moveUp(level: Level, name: Uint8Array<ArrayBuffer>, path: string): void {
