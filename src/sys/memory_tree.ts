@@ -170,3 +170,13 @@ export function statOf(node: MemoryNode): Stat {
     ctime: node.mtime,
   };
 }
+
+/** Writes into the file, which grows where it is too short. */
+export function overwrite(node: MemoryNode, bytes: Uint8Array, offset: number): void {
+  if (offset + bytes.length > node.content.length) {
+    const grown = new Uint8Array(offset + bytes.length);
+    grown.set(node.content);
+    node.content = grown;
+  }
+  node.content.set(bytes, offset);
+}

@@ -2,7 +2,7 @@ import { EXT4_SUPER_MAGIC, O_CREAT, O_EXCL, O_TRUNC, S_IFDIR, S_IFIFO, S_IFLNK, 
 import { EBADF, EEXIST, EFBIG, EINVAL, ENOENT, ESRCH, failure } from "./errno.ts";
 import type { Kernel, Stat, StatFs } from "./kernel.ts";
 import { CallRecorder } from "./call_recorder.ts";
-import { isDirectory, type MemoryNode, MemoryTree, statOf } from "./memory_tree.ts";
+import { isDirectory, type MemoryNode, MemoryTree, overwrite, statOf } from "./memory_tree.ts";
 
 interface OpenFile {
   node?: MemoryNode;
@@ -389,13 +389,4 @@ function typeOf(node: MemoryNode): "file" | "directory" | "symlink" | "other" {
   if (isDirectory(node)) return "directory";
   const format = node.mode & S_IFMT;
   return format === S_IFREG ? "file" : format === S_IFLNK ? "symlink" : "other";
-}
-
-function overwrite(node: MemoryNode, bytes: Uint8Array, offset: number): void {
-  if (offset + bytes.length > node.content.length) {
-    const grown = new Uint8Array(offset + bytes.length);
-    grown.set(node.content);
-    node.content = grown;
-  }
-  node.content.set(bytes, offset);
 }
