@@ -4,6 +4,7 @@ import { NamespaceMode, SupplementalGroupsPolicy } from "../../proto/gen/runtime
 import { Code } from "../support/client.ts";
 import { assertRefused, env, readLog, type Workbench } from "../support/pods.ts";
 import { suite } from "../support/suite.ts";
+import { exists } from "../support/tools.ts";
 
 const { test } = suite({
   images: ["test/busybox:1", "test/busybox:2", "test/configured:1", "test/uid:1", "test/uid-gid:1", "test/username:1"],
@@ -233,22 +234,24 @@ test("devices of the request are there, with the rights that it gives", async (b
 });
 
 test("cgroup limits of the request are in force", async (bench) => {
+  const v2 = exists("/sys/fs/cgroup/cgroup.controllers");
   const container = await bench.run({
     linux: { resources: { memoryLimitInBytes: 48n << 20n, cpuShares: 256n, cpuQuota: 20_000n, cpuPeriod: 100_000n } },
   });
   const find = (controller: string, file: string) =>
     bench.node.podCgroups().filter((dir) =>
-      dir.startsWith(`/sys/fs/cgroup/${controller}/`) && dir.includes(container.id)
+      (v2 || dir.startsWith(`/sys/fs/cgroup/${controller}/`)) && dir.includes(container.id)
     ).map((dir) => Deno.readTextFileSync(`${dir}/${file}`).trim()).at(0);
-  assertEquals(find("memory", "memory.limit_in_bytes"), String(48 << 20));
-  assertEquals(find("cpu", "cpu.shares"), "256");
-  assertEquals(find("cpu", "cpu.cfs_quota_us"), "20000");
+  const limits = () =>
+    v2
+      ? [find("memory", "memory.max"), find("cpu", "cpu.weight"), find("cpu", "cpu.max")]
+      : [find("memory", "memory.limit_in_bytes"), find("cpu", "cpu.shares"), find("cpu", "cpu.cfs_quota_us")];
+  assertEquals(limits(), v2 ? [String(48 << 20), "10", "20000 100000"] : [String(48 << 20), "256", "20000"]);
   await bench.client.updateContainerResources({
     containerId: container.id,
     linux: { memoryLimitInBytes: 64n << 20n, cpuShares: 512n },
   });
-  assertEquals(find("memory", "memory.limit_in_bytes"), String(64 << 20));
-  assertEquals(find("cpu", "cpu.shares"), "512");
+  assertEquals(limits(), v2 ? [String(64 << 20), "20", "20000 100000"] : [String(64 << 20), "512", "20000"]);
   assertEquals((await bench.status(container.id)).resources?.linux?.memoryLimitInBytes, 64n << 20n);
 });
 
