@@ -245,7 +245,10 @@ export class ImageService implements Images, AsyncDisposable {
       image = await this.#downloads.fetch(withoutMirrors, start, work).catch((second) => {
         // The mirror's bytes are what is wrong with this pull; that the registry cannot be had either comes second.
         const { code } = error as RpcError;
-        throw new RpcError(code, `${messageOf(error)}; the registry itself was asked then: ${messageOf(second)}`);
+        throw new RpcError(
+          code,
+          `${messageOf(error)} (from ${mirrorsOf(source)}); the registry itself was asked then: ${messageOf(second)}`,
+        );
       });
     }
     return await this.#record(reference, image);
@@ -346,6 +349,11 @@ function wrongBytesFromMirror(source: FetchSource, error: unknown): FetchSource 
     return undefined;
   }
   return { ...source, endpoints: source.endpoints.filter(({ mirrorOf }) => mirrorOf === undefined) };
+}
+
+function mirrorsOf(source: FetchSource): string {
+  if (source.kind !== "registry") return "";
+  return source.endpoints.filter(({ mirrorOf }) => mirrorOf !== undefined).map(({ url }) => url).join(", ");
 }
 
 function sortedSet(names: string[]): string[] {

@@ -7,14 +7,35 @@ import (
 	"io"
 	"math/rand/v2"
 	"strings"
+	"sync"
 )
+
+// digest may be asked while client-go's own copying still goes on: it does not wait for stdin when the command has ended.
+type digest struct {
+	lock sync.Mutex
+	hash hash.Hash
+}
+
+func newDigest() *digest { return &digest{hash: sha256.New()} }
+
+func (d *digest) Write(p []byte) (int, error) {
+	d.lock.Lock()
+	defer d.lock.Unlock()
+	return d.hash.Write(p)
+}
+
+func (d *digest) String() string {
+	d.lock.Lock()
+	defer d.lock.Unlock()
+	return hex.EncodeToString(d.hash.Sum(nil))
+}
 
 // source yields n bytes that no compressor or off-by-one would leave equal, and remembers their digest.
 type source struct {
 	left   int64
 	block  []byte
 	offset int
-	digest hash.Hash
+	digest *digest
 }
 
 func newSource(n int64) *source {
@@ -23,7 +44,7 @@ func newSource(n int64) *source {
 	for i := range block {
 		block[i] = byte(generator.Uint32())
 	}
-	return &source{left: n, block: block, digest: sha256.New()}
+	return &source{left: n, block: block, digest: newDigest()}
 }
 
 func (s *source) Read(into []byte) (int, error) {
@@ -43,11 +64,11 @@ func (s *source) Read(into []byte) (int, error) {
 // sink counts and digests; the beginning is kept as text.
 type sink struct {
 	bytes  int64
-	digest hash.Hash
+	digest *digest
 	text   strings.Builder
 }
 
-func newSink() *sink { return &sink{digest: sha256.New()} }
+func newSink() *sink { return &sink{digest: newDigest()} }
 
 func (s *sink) Write(p []byte) (int, error) {
 	s.bytes += int64(len(p))
@@ -57,5 +78,3 @@ func (s *sink) Write(p []byte) (int, error) {
 	}
 	return len(p), nil
 }
-
-func sum(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)) }

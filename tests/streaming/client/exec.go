@@ -135,8 +135,8 @@ func runExec(args []string) (any, error) {
 	began := time.Now()
 	err = e.StreamWithContext(context, options)
 	answer := execAnswer{
-		Stdout: stdout.text.String(), StdoutBytes: stdout.bytes, StdoutSha256: sum(stdout.digest),
-		StdinSha256: sum(generated.digest), Stderr: stderr.text.String(), Milliseconds: time.Since(began).Milliseconds(),
+		Stdout: stdout.text.String(), StdoutBytes: stdout.bytes, StdoutSha256: stdout.digest.String(),
+		StdinSha256: generated.digest.String(), Stderr: stderr.text.String(), Milliseconds: time.Since(began).Milliseconds(),
 	}
 	var exit exec.CodeExitError
 	if errors.As(err, &exit) {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"errors"
 	"flag"
 	"fmt"
@@ -130,12 +129,12 @@ func echo(address string, size int64) error {
 		io.Copy(connection, sent)
 		connection.(*net.TCPConn).CloseWrite()
 	}()
-	received := sha256.New()
+	received := newDigest()
 	n, err := io.Copy(received, connection)
 	if err != nil {
 		return err
 	}
-	if n != size || sum(received) != sum(sent.digest) {
+	if n != size || received.String() != sent.digest.String() {
 		return fmt.Errorf("%d of %d bytes came back", n, size)
 	}
 	return nil
