@@ -177,19 +177,22 @@ function favour(logger: Logger): void {
 }
 
 /** Between looks whether work has come to rest. */
-const IDLE_INTERVAL = 1_000;
+const IDLE_INTERVAL = 700;
+/** V8 gives back the room for new objects only at the second collection that finds it empty. */
+const RELEASES = 2;
 
 /** After a burst of work the heap stays as large as it was at its worst: given back once no job has run for a while. */
 function releaseMemoryWhenIdle(pods: Pods): Disposable {
   // The start is the first burst.
-  let released = -1;
+  let due = RELEASES;
   let last = 0;
   const timer = setInterval(() => {
     const ended = pods.jobsEnded;
     const idle = ended === last && pods.jobsRunning === 0;
+    if (ended !== last) due = RELEASES;
     last = ended;
-    if (!idle || ended === released) return;
-    released = ended;
+    if (!idle || due === 0) return;
+    due--;
     releaseMemory();
   }, IDLE_INTERVAL);
   return { [Symbol.dispose]: () => clearInterval(timer) };

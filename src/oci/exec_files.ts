@@ -16,11 +16,14 @@ let counter = 0;
  * which alone tells its own failure from a command's exit code 255.
  */
 export class ExecFiles {
-  readonly #paths: { process: string; pid: string; log: string };
+  /** Where a runtime that hands its terminal over finds who takes it; short, as a socket's path is limited. */
+  readonly consoleSocket: string;
+  readonly #paths: { process: string; pid: string; log: string; console: string };
 
   constructor(private readonly kernel: Kernel, folder: string, id: string) {
     const name = `${folder}/${id.slice(0, ID_IN_NAME)}-${++counter}`;
-    this.#paths = { process: `${name}.json`, pid: `${name}.pid`, log: `${name}.log` };
+    this.consoleSocket = `${folder}/${crypto.randomUUID().slice(0, 8)}`;
+    this.#paths = { process: `${name}.json`, pid: `${name}.pid`, log: `${name}.log`, console: this.consoleSocket };
   }
 
   write(process: Process): void {
@@ -31,6 +34,13 @@ export class ExecFiles {
   args({ root }: RuntimeHandler, id: string): string[] {
     const { process, pid, log } = this.#paths;
     return ["--root", root, "--log", log, "--log-format", "json", "exec", "--process", process, "--pid-file", pid, id];
+  }
+
+  /** Arguments of a runtime that gives the command a terminal and hands its master over. */
+  consoleArgs(handler: RuntimeHandler, id: string): string[] {
+    const runtime = this.args(handler, id);
+    runtime.splice(runtime.indexOf("exec") + 1, 0, "--console-socket", this.consoleSocket);
+    return runtime;
   }
 
   /** Arguments of the program that has the runtime start the command and leave it, and ends as the command does. */

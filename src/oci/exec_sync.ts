@@ -4,6 +4,7 @@ import { processIdentity, type Programs, type RunResult } from "../sys/mod.ts";
 import { ExecFiles, killCommand, saysStopped } from "./exec_files.ts";
 import { quote } from "./refusal.ts";
 import { RUNTIME_ENV } from "./runtime_env.ts";
+import { lastWords } from "./runtime_words.ts";
 import type { Process } from "./spec.ts";
 import type { ExecResult, RuntimeHandler } from "./types.ts";
 import { unlessGone } from "./unless_gone.ts";
@@ -105,7 +106,8 @@ export class ExecSync {
     }
   }
 
-  #throwIfNotRun({ args }: Process, { code, signal }: RunResult): void {
+  #throwIfNotRun({ args }: Process, result: RunResult): void {
+    const { code, signal } = result;
     if (code === 0) return;
     const what = `exec in container ${this.id}: ${quote(args.join(" "))}`;
     const error = this.#files.error();
@@ -117,7 +119,12 @@ export class ExecSync {
     }
     if (this.#files.pid() === undefined) {
       const ended = signal === 0 ? `ended with exit code ${code}` : `was killed by signal ${signal}`;
-      throw new RpcError(Code.INTERNAL, `${what}: ${this.handler.name} ${ended} before the command ran`);
+      throw new RpcError(
+        Code.INTERNAL,
+        `${what}: ${this.handler.name} ${ended} before the command ran: ${
+          lastWords(new TextDecoder().decode(result.stderr)) || "without a word"
+        }`,
+      );
     }
   }
 }

@@ -5,7 +5,7 @@ export { type CgroupDriverOptions, CgroupfsDriver, createCgroupDriver } from "./
 export { findHierarchies, type Hierarchies } from "./cgroups/hierarchies.ts";
 export { checkParent } from "./cgroups/placement.ts";
 export { buildExecProcess } from "./exec_process.ts";
-export type { ExecProcess, ExecStdio } from "./exec_stream.ts";
+export type { ExecOnTerminal, ExecProcess, ExecStdio } from "./exec_stream.ts";
 export { ConmonMonitor, type ConmonMonitorOptions } from "./monitor.ts";
 export { probeNode } from "./node.ts";
 export { IMAGE_VOLUME_FAILED, type ImageMount, imageMounts } from "./spec/image_mounts.ts";

@@ -1,7 +1,17 @@
 import type { Logger } from "../observe/types.ts";
 import { Code, messageOf, RpcError } from "../rpc/status.ts";
 import type { Kernel } from "../sys/kernel.ts";
-import { ENOENT, ENXIO, Errno, O_NONBLOCK, O_WRONLY, type Programs, watchDirectory } from "../sys/mod.ts";
+import {
+  ENOENT,
+  ENXIO,
+  Errno,
+  ESRCH,
+  isErrno,
+  O_NONBLOCK,
+  O_WRONLY,
+  type Programs,
+  watchDirectory,
+} from "../sys/mod.ts";
 import { readCreated, startConmon, type StartedConmon } from "./conmon.ts";
 import { MonitorFiles, prepareLog } from "./monitor_files.ts";
 import { killTree } from "./process_tree.ts";
@@ -55,7 +65,10 @@ export class ConmonMonitor implements Monitor {
     request.signal?.addEventListener("abort", onAbort);
     try {
       // Before it starts anything: it must be neither in our cgroup nor ever in the pod's.
-      await this.#cgroups.attach(request.conmonCgroup, conmon.child.pid);
+      // One that has ended already says why below, when its pipe ends.
+      await this.#cgroups.attach(request.conmonCgroup, conmon.child.pid).catch((error) => {
+        if (!isErrno(error, ESRCH)) throw error;
+      });
       // A conmon that has ended already says why below, when its other pipe ends.
       await conmon.start.write(new Uint8Array(1)).catch(() => {});
       conmon.start.close();

@@ -3,12 +3,13 @@ import { Code, RpcError } from "../rpc/status.ts";
 import type { Kernel } from "../sys/kernel.ts";
 import type { Programs, RunResult } from "../sys/mod.ts";
 import { Attend } from "./attend.ts";
-import { type ExecProcess, type ExecStdio, startExec } from "./exec_stream.ts";
+import { type ExecOnTerminal, type ExecProcess, type ExecStdio, startExec, startExecOnTerminal } from "./exec_stream.ts";
 import { ExecSync } from "./exec_sync.ts";
 import { RUNTIME_ENV } from "./runtime_env.ts";
 import { featuresOfVersion, NO_FEATURES, parseFeatures } from "./runtime_features.ts";
 import { lastWords } from "./runtime_words.ts";
 import type { Spec } from "./spec.ts";
+import type { TerminalSize } from "./terminal.ts";
 import { translateResources } from "./spec/resources.ts";
 import type { ExecResult, NodeLimits, OciRuntime, RuntimeFeatures, RuntimeHandler } from "./types.ts";
 
@@ -104,8 +105,15 @@ export class CommandLineRuntime implements OciRuntime {
   }
 
   exec(handler: RuntimeHandler, id: string, command: Spec["process"], stdio: ExecStdio): ExecProcess {
-    const means = { kernel: this.#kernel, programs: this.#programs, folder: this.#execFolder };
-    return startExec(means, handler, id, command, stdio);
+    return startExec(this.#execMeans, handler, id, command, stdio);
+  }
+
+  execOnTerminal(handler: RuntimeHandler, id: string, command: Spec["process"], size?: TerminalSize): ExecOnTerminal {
+    return startExecOnTerminal(this.#execMeans, handler, id, command, size);
+  }
+
+  get #execMeans() {
+    return { kernel: this.#kernel, programs: this.#programs, folder: this.#execFolder };
   }
 
   version(path: string): Promise<string> {

@@ -1,8 +1,9 @@
 import type { ImageDefaults } from "../images/types.ts";
 import type { Config } from "../config/types.ts";
 import type { Kernel } from "../sys/kernel.ts";
-import type { ExecProcess, ExecStdio } from "./exec_stream.ts";
+import type { ExecOnTerminal, ExecProcess, ExecStdio } from "./exec_stream.ts";
 import type { IdMapping, Spec } from "./spec.ts";
+import type { TerminalSize } from "./terminal.ts";
 import type { ContainerConfig, LinuxContainerResources, PodSandboxConfig } from "../../proto/gen/runtime/v1/api.ts";
 
 /** One entry of the `runtimes` map of the configuration; stored with every container, so that a changed config never orphans one. */
@@ -176,6 +177,8 @@ export interface OciRuntime {
   ): Promise<ExecResult>;
   /** Starts a command whose input and output are the caller's. Throws when the runtime itself cannot be started. */
   exec(handler: RuntimeHandler, id: string, command: Spec["process"], stdio: ExecStdio): ExecProcess;
+  /** Starts a command on a terminal, which has `size` from the start. Throws when the runtime itself cannot be started. */
+  execOnTerminal(handler: RuntimeHandler, id: string, command: Spec["process"], size?: TerminalSize): ExecOnTerminal;
   /** `--version` line, asked once per path. */
   version(path: string): Promise<string>;
   /** What the runtime can do, asked once per path. One that cannot be asked can do nothing. */
