@@ -17,6 +17,7 @@ import {
   favourThisThread,
   keepExecutable,
   kernel,
+  limitHeaps,
   lockFile,
   programs,
   releaseMemory,
@@ -43,6 +44,7 @@ export async function startDaemon(
   stack.use(holdLock(config.root));
   stack.use(keepExecutable(kernel, config.root));
   favour(logger);
+  limitHeaps();
   prepareNetnsFolder(kernel, "/run/netns");
 
   const store = new Store({ path: `${config.root}/store.db`, kernel, bootId: boot, checkpoint: checkpointIn(logger) });

@@ -53,7 +53,7 @@ export class Store implements ImageTable {
     this.#options = options;
     this.#database = new DatabaseSync(options.path);
     this.#database.exec(
-      "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=0; PRAGMA busy_timeout=2000;",
+      "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=0; PRAGMA busy_timeout=2000; PRAGMA cache_size=-256;",
     );
     this.#database.exec(TABLES);
     const version = Number(this.#get("SELECT value FROM meta WHERE key='tables'")?.value ?? 0);
