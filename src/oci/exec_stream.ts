@@ -1,12 +1,14 @@
 import { Code, RpcError } from "../rpc/status.ts";
 import type { Kernel } from "../sys/kernel.ts";
 import { type Child, type Programs, SIGKILL, type SpawnOptions } from "../sys/mod.ts";
+import { ConsoleTerminal } from "./console_terminal.ts";
 import { ExecFiles, killCommand, saysStopped } from "./exec_files.ts";
-import { resizeInnerTerminal } from "./inner_terminal.ts";
 import { childrenOf } from "./process_tree.ts";
 import { quote } from "./refusal.ts";
+import { RelayedTerminal } from "./relayed_terminal.ts";
 import { RUNTIME_ENV } from "./runtime_env.ts";
 import type { Process } from "./spec.ts";
+import type { Terminal, TerminalSize } from "./terminal.ts";
 import type { RuntimeHandler } from "./types.ts";
 import { unlessGone } from "./unless_gone.ts";
 
@@ -17,11 +19,8 @@ const START_POLL = 5;
 const CHILD_CHECK = 1_000;
 const CHILDLESS_CHECKS = 4;
 
-/** Descriptors of the command; for a process with a terminal, each of them the other end of a pseudo terminal of ours. */
-export interface ExecStdio extends Pick<SpawnOptions, "fds"> {
-  /** Of that terminal, as it is at the start: by itself the runtime gives it to the command's own terminal only when that runs. */
-  size?: { rows: number; columns: number };
-}
+/** Descriptors of the command. */
+export type ExecStdio = Pick<SpawnOptions, "fds">;
 
 /** A command in a running container whose input and output are the caller's. */
 export interface ExecProcess {
@@ -29,65 +28,118 @@ export interface ExecProcess {
   readonly ended: Promise<number>;
   /** Whether the command itself runs or has run: what came out before are the runtime's own words. */
   started(): boolean;
-  /** Passes a new size of the terminal on to the command: the runtime is not told, as the terminal is not its controlling one. */
-  resize(rows: number, columns: number): void;
   /** Kills the command and what it started; `ended` follows. */
   kill(): void;
 }
 
-/** Starts a command by the runtime's `exec`. Throws when not even the runtime could be started. `folder` is for files that live as long as it. */
+/** A command and our end of its terminal, which the caller closes. */
+export interface ExecOnTerminal {
+  command: ExecProcess;
+  terminal: Terminal;
+}
+
+export interface ExecMeans {
+  kernel: Kernel;
+  programs: Programs;
+  /** For files that live as long as the command. */
+  folder: string;
+}
+
+/** Starts a command by the runtime's `exec`. Throws when not even the runtime could be started. */
 export function startExec(
-  { kernel, programs, folder }: { kernel: Kernel; programs: Programs; folder: string },
+  { kernel, programs, folder }: ExecMeans,
   handler: RuntimeHandler,
   id: string,
   process: Process,
   stdio: ExecStdio,
 ): ExecProcess {
+  return withFiles(kernel, folder, id, (files) => {
+    files.write(process);
+    const options = { env: { ...RUNTIME_ENV }, ...stdio };
+    const child = programs.spawn(handler.conmon, files.monitorArgs(handler, id), options);
+    return new StreamedExec(files, kernel, child, handler, id, process);
+  });
+}
+
+/** As {@link startExec}, on a terminal of the container's own. */
+export function startExecOnTerminal(
+  { kernel, programs, folder }: ExecMeans,
+  handler: RuntimeHandler,
+  id: string,
+  process: Process,
+  size?: TerminalSize,
+): ExecOnTerminal {
+  return withFiles(kernel, folder, id, (files) => {
+    files.write(size ? { ...process, consoleSize: { height: size.rows, width: size.columns } } : process);
+    const env = { ...RUNTIME_ENV };
+    if (handsTerminalOver(handler)) {
+      const terminal = new ConsoleTerminal(files.consoleSocket, size);
+      try {
+        const child = programs.spawn(handler.path, files.consoleArgs(handler, id), { env });
+        const command = new StreamedExec(files, kernel, child, handler, id, process);
+        command.watchHandover(terminal);
+        return { command, terminal };
+      } catch (error) {
+        terminal.close();
+        throw error;
+      }
+    }
+    let child: Child | undefined;
+    const terminal = new RelayedTerminal(
+      kernel,
+      size,
+      (peer) =>
+        child = programs.spawn(handler.path, files.args(handler, id), { env, fds: { 0: peer, 1: peer, 2: peer } }),
+    );
+    const command = new StreamedExec(files, kernel, child!, handler, id, process);
+    command.watchRelay();
+    return { command, terminal };
+  });
+}
+
+/**
+ * crun does so also while it stays until the command ends; runc refuses. On a terminal of ours crun (seen: 1.8.1) drops
+ * the last output of one command in five, which it finds only after the command's end.
+ */
+function handsTerminalOver({ path }: RuntimeHandler): boolean {
+  return /(^|\/)crun[^/]*$/.test(path);
+}
+
+function withFiles<T>(kernel: Kernel, folder: string, id: string, start: (files: ExecFiles) => T): T {
   kernel.mkdirs(folder, 0o700);
-  return new StreamedExec(new ExecFiles(kernel, folder, id), { kernel, programs }, handler, id, process, stdio);
+  const files = new ExecFiles(kernel, folder, id);
+  try {
+    return start(files);
+  } catch (error) {
+    files.remove();
+    throw error;
+  }
 }
 
 class StreamedExec implements ExecProcess {
   readonly ended: Promise<number>;
-  readonly #child: Child;
   readonly #what: string;
   #started = false;
   #over = false;
   #killing = false;
-  #hung = false;
+  /** Why the runtime had to be killed. */
+  #failure?: { how: string; cause?: unknown };
 
   constructor(
     private readonly files: ExecFiles,
-    private readonly means: { kernel: Kernel; programs: Programs },
+    private readonly kernel: Kernel,
+    private readonly child: Child,
     private readonly handler: RuntimeHandler,
     id: string,
     process: Process,
-    stdio: ExecStdio,
   ) {
     this.#what = `exec in container ${id}: ${quote(process.args.join(" "))}`;
-    try {
-      const { size, ...descriptors } = stdio;
-      files.write(size ? { ...process, consoleSize: { height: size.rows, width: size.columns } } : process);
-      const options = { env: { ...RUNTIME_ENV }, ...descriptors };
-      // The command's own terminal hangs up when it ends, and so lets the runtime go.
-      this.#child = process.terminal
-        ? means.programs.spawn(handler.path, files.args(handler, id), options)
-        : means.programs.spawn(handler.conmon, files.monitorArgs(handler, id), options);
-    } catch (error) {
-      this.files.remove();
-      throw error;
-    }
-    if (process.terminal) this.#watchTerminal();
     this.ended = this.#end();
     this.ended.catch(() => {});
   }
 
   started(): boolean {
     return this.#started ||= this.files.pid() !== undefined;
-  }
-
-  resize(rows: number, columns: number): void {
-    if (!this.#over) resizeInnerTerminal(this.means.kernel, this.#child.pid, rows, columns);
   }
 
   kill(): void {
@@ -98,12 +150,12 @@ class StreamedExec implements ExecProcess {
 
   async #end(): Promise<number> {
     try {
-      const { code, signal } = await this.#child.status;
+      const { code, signal } = await this.child.status;
       this.#over = true;
       if (code === 0) this.#started = true;
-      if (this.#hung) {
-        const how = "could not start the command, hung, and was killed";
-        throw new RpcError(Code.INTERNAL, `${this.#what}: ${this.handler.name} ${how}`);
+      if (this.#failure) {
+        const { how, cause } = this.#failure;
+        throw new RpcError(Code.INTERNAL, `${this.#what}: ${this.handler.name} ${how}`, { cause });
       }
       if (this.started() || this.#killing) return code;
       const error = this.files.error();
@@ -120,21 +172,32 @@ class StreamedExec implements ExecProcess {
     }
   }
 
+  /** A command whose terminal never came cannot be used: it ends, and says why. */
+  watchHandover(terminal: ConsoleTerminal): void {
+    terminal.arrived.catch((cause) => {
+      if (this.#over) return;
+      this.#failure = { how: "did not hand over the command's terminal, and was killed", cause };
+      this.kill();
+    });
+    const stop = () => terminal.runtimeEnded();
+    this.child.status.then(stop, stop);
+  }
+
   /**
    * runc (seen: 1.1.5, under load, 1 of 1,000 where the command could not be started) may miss the end of the terminal
    * that it holds, and then waits for ever.
    */
-  #watchTerminal(): void {
+  watchRelay(): void {
     let childless = 0;
     const timer = setInterval(() => {
-      const { pid } = this.#child;
-      const alone = !this.started() && unlessGone(() => childrenOf(this.means.kernel, pid).length === 0);
+      const { pid } = this.child;
+      const alone = !this.started() && unlessGone(() => childrenOf(this.kernel, pid).length === 0);
       childless = alone ? childless + 1 : 0;
       if (childless < CHILDLESS_CHECKS) return;
-      this.#hung = true;
-      this.#child.kill(SIGKILL);
+      this.#failure = { how: "could not start the command, hung, and was killed" };
+      this.child.kill(SIGKILL);
     }, CHILD_CHECK);
-    this.#child.status.finally(() => clearInterval(timer)).catch(() => {});
+    this.child.status.finally(() => clearInterval(timer)).catch(() => {});
   }
 
   /**
@@ -148,7 +211,7 @@ class StreamedExec implements ExecProcess {
     }
     if (this.#over) return;
     const pid = this.files.pid();
-    if (pid === undefined) return this.#child.kill(SIGKILL);
-    killCommand(this.means.kernel, pid);
+    if (pid === undefined) return this.child.kill(SIGKILL);
+    killCommand(this.kernel, pid);
   }
 }

@@ -3,7 +3,13 @@ import { Code, RpcError } from "../rpc/status.ts";
 import type { Kernel } from "../sys/kernel.ts";
 import type { Programs, RunResult } from "../sys/mod.ts";
 import { Attend } from "./attend.ts";
-import { type ExecOnTerminal, type ExecProcess, type ExecStdio, startExec, startExecOnTerminal } from "./exec_stream.ts";
+import {
+  type ExecOnTerminal,
+  type ExecProcess,
+  type ExecStdio,
+  startExec,
+  startExecOnTerminal,
+} from "./exec_stream.ts";
 import { ExecSync } from "./exec_sync.ts";
 import { RUNTIME_ENV } from "./runtime_env.ts";
 import { featuresOfVersion, NO_FEATURES, parseFeatures } from "./runtime_features.ts";

@@ -26,6 +26,7 @@ export function execTarget(context: Context, id: string, command: string[], tty:
   return {
     ...ownerOf(context, record, process),
     start: (stdio) => context.runtime.exec(record.runtime, record.id, process, stdio),
+    startOnTerminal: (size) => context.runtime.execOnTerminal(record.runtime, record.id, process, size),
   };
 }
 

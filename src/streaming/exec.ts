@@ -1,20 +1,9 @@
 import { messageOf } from "../rpc/status.ts";
-import {
-  type AsyncFd,
-  asyncFd,
-  enlargePipe,
-  type Kernel,
-  O_NOCTTY,
-  O_RDWR,
-  openPty,
-  pipe,
-  resizePty,
-  setRawPty,
-} from "../sys/mod.ts";
+import { type AsyncFd, asyncFd, enlargePipe, type Kernel, pipe } from "../sys/mod.ts";
 import { OutputPump } from "./output_pump.ts";
 import { exitStatus, internalError } from "./status.ts";
 import { type TerminalSize, terminalSizes } from "./terminal_size.ts";
-import type { ByteSource, ExecTarget, RemoteStreams, RunningCommand, Status } from "./types.ts";
+import type { ByteSource, ExecTarget, RemoteStreams, RunningCommand, Status, Terminal } from "./types.ts";
 
 const PIPE_BYTES = 1 << 20;
 
@@ -24,7 +13,7 @@ const FIRST_SIZE_WAIT = 100;
 /** Runs the command with the client as its input and output. When the client goes, the command is killed. Never rejects. */
 export async function exec(kernel: Kernel, target: ExecTarget, streams: RemoteStreams, tty: boolean): Promise<Status> {
   try {
-    const code = tty ? await onTerminal(kernel, target, streams) : await onPipes(kernel, target, streams);
+    const code = tty ? await onTerminal(target, streams) : await onPipes(kernel, target, streams);
     return exitStatus(code);
   } catch (error) {
     return internalError(`error executing command in container: ${messageOf(error)}`);
@@ -68,32 +57,16 @@ async function onPipes(kernel: Kernel, target: ExecTarget, streams: RemoteStream
   return await untilEnd(command, streams, outputs, () => stdin?.close());
 }
 
-async function onTerminal(kernel: Kernel, target: ExecTarget, streams: RemoteStreams): Promise<number> {
+async function onTerminal(target: ExecTarget, streams: RemoteStreams): Promise<number> {
   const sizes = streams.resize && terminalSizes(streams.resize);
   // A program that asks for the size only when it starts must find the right one.
   const first = sizes?.next();
   const size = await Promise.race([first?.then(({ value }) => value), afterMilliseconds(FIRST_SIZE_WAIT)]) || undefined;
-  const { master, tty } = openPty();
-  const terminal = new Terminal(master);
-  let command: RunningCommand;
-  let peer: number | undefined;
-  try {
-    // The runtime puts a terminal of the container's own behind this one: it alone edits lines and echoes.
-    setRawPty(master);
-    if (size) terminal.resize(size);
-    // Not as the controlling terminal: the kernel would drop the last output when the leader of its session ends.
-    peer = kernel.open(tty, O_RDWR | O_NOCTTY);
-    command = target.start({ fds: { 0: peer, 1: peer, 2: peer }, size });
-    kernel.close(peer);
-  } catch (error) {
-    terminal.close();
-    if (peer !== undefined) kernel.close(peer);
-    throw error;
-  }
+  const { command, terminal } = target.startOnTerminal(size);
   const output = new OutputPump({ source: terminal, sink: streams.stdout, command, holdBack: true });
   // The end of the input is no end of a terminal: there is always somebody who could type.
   if (streams.stdin) feed(streams.stdin, terminal, () => {});
-  if (sizes && first) followSize(first, sizes, terminal, command);
+  if (sizes && first) followSize(first, sizes, terminal);
   return await untilEnd(command, streams, [output], () => {});
 }
 
@@ -114,7 +87,7 @@ async function untilEnd(
   }
 }
 
-async function feed(source: ByteSource, input: AsyncFd, atEnd: () => void): Promise<void> {
+async function feed(source: ByteSource, input: Pick<AsyncFd, "write">, atEnd: () => void): Promise<void> {
   try {
     for (let bytes; (bytes = await source.read()) !== null;) await input.write(bytes);
     atEnd();
@@ -129,12 +102,10 @@ async function followSize(
   first: Promise<IteratorResult<TerminalSize, void>>,
   rest: AsyncGenerator<TerminalSize, void>,
   terminal: Terminal,
-  command: RunningCommand,
 ): Promise<void> {
   try {
     for (let next = await first; !next.done; next = await rest.next()) {
-      terminal.resize(next.value);
-      command.resize(next.value.rows, next.value.columns);
+      terminal.resize(next.value.rows, next.value.columns);
     }
   } catch {
     // The command is just ending: its terminal is no more.
@@ -143,31 +114,4 @@ async function followSize(
 
 function afterMilliseconds(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
-}
-
-/** Our end of a pty; a size that comes after it was closed must not reach whatever has its number now. */
-class Terminal implements AsyncFd {
-  readonly #end: AsyncFd;
-  #closed = false;
-
-  constructor(readonly fd: number) {
-    this.#end = asyncFd(fd);
-  }
-
-  read(into: Uint8Array): Promise<number | null> {
-    return this.#end.read(into);
-  }
-
-  write(bytes: Uint8Array): Promise<void> {
-    return this.#end.write(bytes);
-  }
-
-  resize({ rows, columns }: TerminalSize): void {
-    if (!this.#closed) resizePty(this.fd, rows, columns);
-  }
-
-  close(): void {
-    this.#closed = true;
-    this.#end.close();
-  }
 }

@@ -9,7 +9,7 @@ const DRAIN_BYTES = 1 << 20;
 const START_POLL = 5;
 
 export interface PumpOptions {
-  source: AsyncFd;
+  source: Pick<AsyncFd, "read" | "close">;
   /** Undefined: the client did not ask for this output; it is read and dropped so that the command is not held up. */
   sink?: ByteSink;
   command: RunningCommand;
@@ -58,7 +58,7 @@ export class OutputPump {
     }
   }
 
-  async #read(source: AsyncFd, buffer: Uint8Array): Promise<number | null> {
+  async #read(source: PumpOptions["source"], buffer: Uint8Array): Promise<number | null> {
     if (this.#drained >= DRAIN_BYTES) return null;
     const began = Date.now();
     this.#reading = true;

@@ -1,3 +1,5 @@
+import type { AsyncFd } from "../sys/mod.ts";
+
 /** A two-way byte connection: TCP, TLS, or what is carried inside WebSocket messages. */
 export interface Transport {
   /** The next bytes, valid until the next call; null at the end, however it came. */
@@ -56,11 +58,15 @@ export interface StreamSelection {
   tty: boolean;
 }
 
-/** Descriptors of the command; for a terminal, each of them its other end. */
+/** Descriptors of the command. */
 export interface Stdio {
   fds: Record<number, number>;
-  /** Of the terminal, as it is at the start. */
-  size?: { rows: number; columns: number };
+}
+
+/** Our end of a command's terminal. */
+export interface Terminal extends Pick<AsyncFd, "read" | "write" | "close"> {
+  /** After `close` it does nothing. */
+  resize(rows: number, columns: number): void;
 }
 
 /** A command that runs in a container. */
@@ -69,8 +75,6 @@ export interface RunningCommand {
   readonly ended: Promise<number>;
   /** Whether the command itself runs or has run: what came out before are the runtime's own words. */
   started(): boolean;
-  /** Tells the command's own terminal of a new size, beside the one that it was started on. */
-  resize(rows: number, columns: number): void;
   /** Kills the command and what it started; `ended` follows. */
   kill(): void;
 }
@@ -81,6 +85,8 @@ export interface ExecTarget {
   uid: number;
   gid: number;
   start(stdio: Stdio): RunningCommand;
+  /** Runs it on a terminal, which has `size` from the start and is the caller's to close. */
+  startOnTerminal(size?: { rows: number; columns: number }): { command: RunningCommand; terminal: Terminal };
 }
 
 export interface AttachTarget {

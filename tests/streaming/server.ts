@@ -34,7 +34,12 @@ containers.set("main", await node.start(["sleep", "100000"]));
 
 function execTarget(container: LiveContainer, command: string[], tty: boolean): ExecTarget {
   const process = buildExecProcess(container.spec.process, command, tty);
-  return { uid: 0, gid: 0, start: (stdio) => node.runtime.exec(node.handler, container.id, process, stdio) };
+  return {
+    uid: 0,
+    gid: 0,
+    start: (stdio) => node.runtime.exec(node.handler, container.id, process, stdio),
+    startOnTerminal: (size) => node.runtime.execOnTerminal(node.handler, container.id, process, size),
+  };
 }
 
 const flag = (query: URLSearchParams, name: string) => query.get(name) === "1";
