@@ -86,8 +86,10 @@ test("a working directory behind a leaked descriptor fails (CVE-2024-21626)", as
 });
 
 test("no descriptor of the daemon's reaches a container", async (bench) => {
-  const { lines } = await bench.runScript("ls /proc/1/fd | tr '\\n' ' '; echo");
-  const fds = lines[0].text.trim().split(" ").map(Number).filter((fd) => fd > 2 && fd !== 10 && fd !== 3);
+  // Without a pipe: the shell that makes one holds both its ends for a moment.
+  const { lines } = await bench.runScript("ls /proc/1/fd; true");
+  const fds = lines.map(({ text }) => Number(text)).filter((fd) => fd > 2 && fd !== 10 && fd !== 3);
+  assert(lines.length > 2);
   assertEquals(fds, []);
 });
 
