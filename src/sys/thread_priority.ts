@@ -1,7 +1,7 @@
 import { failure } from "./errno.ts";
 import { addressable, errno, libc } from "./libc_symbols.ts";
+import { setPriority } from "./process_calls.ts";
 
-const PRIO_PROCESS = 0;
 const SCHED_OTHER = 0;
 const SCHED_RESET_ON_FORK = 0x40000000;
 
@@ -14,5 +14,5 @@ export function favourThisThread(nice: number): void {
   if (libc().sched_setscheduler(0, SCHED_OTHER | SCHED_RESET_ON_FORK, addressable(4)) < 0) {
     throw failure(errno(), "sched_setscheduler", "SCHED_OTHER with SCHED_RESET_ON_FORK");
   }
-  if (libc().setpriority(PRIO_PROCESS, 0, nice) < 0) throw failure(errno(), "setpriority", `this thread to ${nice}`);
+  setPriority(0, nice);
 }
