@@ -10,6 +10,7 @@ import {
   O_NONBLOCK,
   O_WRONLY,
   type Programs,
+  SIGKILL,
   watchDirectory,
 } from "../sys/mod.ts";
 import { readCreated, startConmon, type StartedConmon } from "./conmon.ts";
@@ -29,6 +30,10 @@ const RESCAN_INTERVAL = 5_000;
 const REOPEN_GRACE = 60_000;
 const REOPEN_POLL = 2;
 const REOPEN_POLL_MAX = 50;
+
+/** Milliseconds until a killed process that does not end (its disk hangs) is left behind, and between looks. */
+const END_GRACE = 10_000;
+const END_POLL = 2;
 
 const REOPEN_LOG = "2 0 0\n";
 
@@ -190,11 +195,8 @@ export class ConmonMonitor implements Monitor {
   /** Ends conmon and the runtime that it runs, then has the runtime take down what there is of the container. */
   async #undo(request: MonitorCreate, conmon: StartedConmon): Promise<void> {
     const { handler, id } = request;
-    // A conmon that has failed is gone by now, and its pid may be another's: only one that is ours is killed.
-    for (const pid of [conmon.child.pid, this.#conmonPid(request)]) {
-      if (pid !== undefined && this.#isConmon(pid, id)) killTree(this.#kernel, pid);
-    }
-    conmon.child.kill(9);
+    await this.#end(request, conmon.child.pid);
+    conmon.child.kill(SIGKILL);
     const { code, stderr } = await this.#programs.run(handler.path, ["--root", handler.root, "delete", "--force", id], {
       env: RUNTIME_ENV,
       timeout: 30_000,
@@ -206,12 +208,28 @@ export class ConmonMonitor implements Monitor {
     this.#files.forget(id);
   }
 
-  #isConmon(pid: number, id: string): boolean {
-    try {
-      return this.#kernel.readText(`/proc/${pid}/cmdline`).split("\0").includes(id);
-    } catch {
-      // Gone.
-      return false;
+  /**
+   * Kills conmon and the runtime that it runs, and waits for their end: until then they may still make cgroups. conmon
+   * forks as it starts, and the runtime does, too: what a first look misses is found in their cgroup by the id.
+   */
+  async #end(request: MonitorCreate, started: number): Promise<void> {
+    const deadline = Date.now() + END_GRACE;
+    for (;;) {
+      const seen = [started, this.#conmonPid(request), ...this.#cgroups.processes(request.conmonCgroup)];
+      const found = seen.filter((pid) => pid !== undefined && this.#names(pid, request.id)) as number[];
+      if (found.length === 0) return;
+      if (Date.now() > deadline) {
+        this.#logger?.warn("processes of a failed container outlive SIGKILL", { container: request.id, pids: found });
+        return;
+      }
+      for (const pid of found) killTree(this.#kernel, pid);
+      await new Promise((resolve) => setTimeout(resolve, END_POLL));
     }
+  }
+
+  /** A pid may be another's by now: conmon and its runtime have the container's id among their arguments. */
+  #names(pid: number, id: string): boolean {
+    const text = unlessGone(() => this.#kernel.readText(`/proc/${pid}/cmdline`)) ?? "";
+    return text.split("\0").includes(id);
   }
 }

