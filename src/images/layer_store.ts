@@ -120,7 +120,7 @@ export class LayerStore {
     const isThere = this.#kernel.exists(`${this.folder}/${layer.file}`);
     if (isThere) this.#kernel.rename(`${this.folder}/${layer.file}`, doomed);
     await deleted;
-    if (isThere) await this.#kernel.unlinkLarge(doomed);
+    if (isThere) await this.#kernel.unlinkOffThread(doomed);
   }
 
   async #secure(staging: string, layer: StagedLayer): Promise<LayerRecord> {

@@ -164,8 +164,8 @@ export class ConmonMonitor implements Monitor {
     this.#control(bundle, `1 ${rows} ${columns}\n`);
   }
 
-  forget(id: string): void {
-    this.#files.forget(id);
+  async forget(id: string): Promise<void> {
+    await this.#files.forget(id);
   }
 
   /** Without O_NONBLOCK an open of a fifo that nobody reads any more would stop the whole daemon. */
@@ -205,7 +205,7 @@ export class ConmonMonitor implements Monitor {
     if (code !== 0 && !/does not exist|No such file/.test(text)) {
       this.#logger?.warn("the rest of a failed container could not be deleted", { container: id, error: text });
     }
-    this.#files.forget(id);
+    await this.#files.forget(id);
   }
 
   /**

@@ -1,5 +1,5 @@
 import type { Kernel } from "../sys/kernel.ts";
-import { EEXIST, ENOENT, Errno, O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY, S_IFMT, S_IFREG } from "../sys/mod.ts";
+import { EEXIST, ENOENT, Errno, isErrno, O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY, S_IFMT, S_IFREG } from "../sys/mod.ts";
 import { invalid, quote } from "./refusal.ts";
 
 /** Where monitors and the daemon meet: every path is known from the container's ID, so that it is found after a restart. */
@@ -42,15 +42,20 @@ export class MonitorFiles {
     return this.kernel.readDirectory(this.exits).map(({ name }) => name).filter((name) => !name.includes("."));
   }
 
-  forget(id: string): void {
-    this.kernel.unlinkIfExists(`${this.exits}/${id}`);
-    this.kernel.unlinkIfExists(`${this.attach}/${id}`);
-    const persist = this.persist(id);
-    for (const name of ["exit", "oom", "attach", "ctl", "winsz"]) this.kernel.unlinkIfExists(`${persist}/${name}`);
+  /** Off this thread: on a busy disk, which /run may be on, each of them waits for the journal. */
+  async forget(id: string): Promise<void> {
+    await Promise.all([
+      this.#unlink(`${this.exits}/${id}`),
+      this.#unlink(`${this.attach}/${id}`),
+      this.kernel.removeTree(this.persist(id)),
+    ]);
+  }
+
+  async #unlink(path: string): Promise<void> {
     try {
-      this.kernel.rmdir(persist);
+      await this.kernel.unlinkOffThread(path);
     } catch (error) {
-      if (!(error instanceof Errno && error.code === ENOENT)) throw error;
+      if (!isErrno(error, ENOENT)) throw error;
     }
   }
 }

@@ -212,5 +212,5 @@ export interface Monitor {
   /** Size of the container's own terminal, through conmon's ctl fifo. */
   resizeTerminal(bundle: string, rows: number, columns: number): void;
   /** Removes exit file, attach link, persist folder. */
-  forget(id: string): void;
+  forget(id: string): Promise<void>;
 }

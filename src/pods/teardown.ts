@@ -80,7 +80,7 @@ export async function removeFromRuntime(
     });
     context.kernel.kill(monitor.pid, SIGKILL);
   }
-  context.monitor.forget(container.id);
+  await context.monitor.forget(container.id);
 }
 
 /** `runc delete --force` looks only every 100 ms whether what it killed is gone. */

@@ -53,11 +53,13 @@ export interface Kernel {
   mkdirs(path: string, mode?: number): void;
   mkdir(path: string, mode: number): void;
   rmdir(path: string): void;
+  /** rmdir(2), off the main thread: a folder on a disk that is busy with a pull takes up to a tenth of a second. */
+  rmdirOffThread(path: string): Promise<void>;
   unlink(path: string): void;
   /** As unlink, but a path that is not there is fine. */
   unlinkIfExists(path: string): void;
-  /** unlink(2), off the main thread: to free a file of gigabytes takes a while. */
-  unlinkLarge(path: string): Promise<void>;
+  /** unlink(2), off the main thread: to free a file of gigabytes takes a while, as does a busy disk. */
+  unlinkOffThread(path: string): Promise<void>;
   rename(from: string, to: string): void;
   link(from: string, to: string): void;
   symlink(target: string, path: string): void;

@@ -41,9 +41,10 @@ export class LibcKernel implements Kernel {
   readonly mkdirs = directories.mkdirs;
   readonly mkdir = directories.mkdir;
   readonly rmdir = directories.rmdir;
+  readonly rmdirOffThread = offThread.rmdirOffThread;
   readonly unlink = files.unlink;
   readonly unlinkIfExists = files.unlinkIfExists;
-  readonly unlinkLarge = offThread.unlinkLarge;
+  readonly unlinkOffThread = offThread.unlinkOffThread;
   readonly rename = files.rename;
   readonly link = files.link;
   readonly symlink = files.symlink;

@@ -1,4 +1,4 @@
-import { AT_FDCWD, O_WRONLY } from "./constants.ts";
+import { AT_FDCWD, AT_REMOVEDIR, O_WRONLY } from "./constants.ts";
 import { close, open } from "./descriptors.ts";
 import { EINTR, failure } from "./errno.ts";
 import { addressable, addressableCString, addressOf, cString, SYS } from "./libc_symbols.ts";
@@ -93,9 +93,14 @@ export async function umount(target: string, flags: number): Promise<void> {
   await offThread("umount2", [addressOf(path), flags], [path], `${target} (flags ${flags})`);
 }
 
-export async function unlinkLarge(path: string): Promise<void> {
+export async function unlinkOffThread(path: string): Promise<void> {
   const name = addressableCString(path);
   await offThread("unlinkat", [AT_FDCWD, addressOf(name), 0], [name], path);
+}
+
+export async function rmdirOffThread(path: string): Promise<void> {
+  const name = addressableCString(path);
+  await offThread("unlinkat", [AT_FDCWD, addressOf(name), AT_REMOVEDIR], [name], path);
 }
 
 export async function writeControlOffThread(path: string, content: string): Promise<void> {

@@ -197,6 +197,10 @@ export class RecordingKernel extends CallRecorder implements Kernel {
     this.record("mkdir", path, mode);
     this.tree.add(path, this.tree.newNode(S_IFDIR | mode), "mkdir");
   }
+  async rmdirOffThread(path: string): Promise<void> {
+    this.record("rmdirOffThread", path);
+    this.tree.remove(path, "rmdir");
+  }
   rmdir(path: string): void {
     this.record("rmdir", path);
     this.tree.remove(path, "rmdir");
@@ -209,8 +213,8 @@ export class RecordingKernel extends CallRecorder implements Kernel {
     this.record("unlinkIfExists", path);
     if (this.tree.findIfThere(path, false)) this.tree.remove(path, "unlink");
   }
-  async unlinkLarge(path: string): Promise<void> {
-    this.record("unlinkLarge", path);
+  async unlinkOffThread(path: string): Promise<void> {
+    this.record("unlinkOffThread", path);
     this.tree.remove(path, "unlink");
   }
   rename(from: string, to: string): void {

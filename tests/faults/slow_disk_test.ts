@@ -63,7 +63,7 @@ test("Version()'s p99 on a disk whose fsync takes 200 ms", !onSkiff, async () =>
   await daemon.start();
   await using bench = new Workbench(daemon);
   await using idle = await idleDaemon(node);
-  const probe = await startProbe([daemon.socket, idle.socket]);
+  const probe = await startProbe(node.dir, [daemon.socket, idle.socket]);
   const began = Date.now();
   await bench.pull();
   assert(Date.now() - began > 200, "a pull without a single fsync: is the filter in force?");
@@ -85,7 +85,7 @@ test("Version()'s p99 while a 300 MB image pulls and ten pods start", false, asy
   await tenLives(bench);
   await sleep(500);
   await using idle = onSkiff ? await idleDaemon(node) : undefined;
-  const probe = await startProbe([daemon.socket, ...(idle ? [idle.socket] : [])]);
+  const probe = await startProbe(node.dir, [daemon.socket, ...(idle ? [idle.socket] : [])]);
   const pulled = bench.pull(node.image("bench/large:1"));
   let pulling = true;
   const done = pulled.finally(() => pulling = false);

@@ -130,6 +130,6 @@ export class LayerMounts {
       await this.#kernel.umount(target, MNT_DETACH);
     }
     this.#mounted.delete(name);
-    this.#kernel.rmdir(target);
+    await this.#kernel.rmdirOffThread(target);
   }
 }

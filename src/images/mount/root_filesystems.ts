@@ -281,15 +281,15 @@ export class RootFilesystems {
       }
       this.#mounted.delete(id);
     }
-    for (const path of [`${this.#folder}/${id}/root`, `${this.#folder}/${id}`]) this.#removeMountPoint(path);
+    for (const path of [`${this.#folder}/${id}/root`, `${this.#folder}/${id}`]) await this.#removeMountPoint(path);
     this.writable.discard(id);
     await this.#layers.release(id);
     this.#images.delete(id);
   }
 
-  #removeMountPoint(path: string): void {
+  async #removeMountPoint(path: string): Promise<void> {
     if (!this.#kernel.exists(path)) return;
-    if ((this.#kernel.lstat(path).mode & S_IFMT) === S_IFDIR) this.#kernel.rmdir(path);
+    if ((this.#kernel.lstat(path).mode & S_IFMT) === S_IFDIR) await this.#kernel.rmdirOffThread(path);
     else this.#kernel.unlink(path);
   }
 

@@ -195,12 +195,12 @@ Deno.test("isErrno() asks for the code", () => {
   assertEquals(isErrno(new Error("x"), ENOENT), false);
 });
 
-Deno.test("unlinkLarge() removes a file off the main thread, and names one that is not there", async () => {
+Deno.test("unlinkOffThread() removes a file off the main thread, and names one that is not there", async () => {
   const folder = Deno.makeTempDirSync({ prefix: "skiff-unlink-" });
   kernel.writeFile(`${folder}/x`, "content");
-  await kernel.unlinkLarge(`${folder}/x`);
+  await kernel.unlinkOffThread(`${folder}/x`);
   assertEquals(kernel.exists(`${folder}/x`), false);
-  await assertRejects(() => kernel.unlinkLarge(`${folder}/x`), Errno, `${folder}/x`);
+  await assertRejects(() => kernel.unlinkOffThread(`${folder}/x`), Errno, `${folder}/x`);
   kernel.rmdir(folder);
 });
 

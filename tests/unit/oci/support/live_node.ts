@@ -164,7 +164,7 @@ export class LiveNode {
     for (let waited = 0; waited < 2000 && conmonPid > 0 && kernel.exists(`/proc/${conmonPid}`); waited += 5) {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
-    this.monitor.forget(id);
+    await this.monitor.forget(id);
     await kernel.removeTree(bundle);
   }
 
