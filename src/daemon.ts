@@ -6,7 +6,14 @@ import { imageService } from "./cri/image/mod.ts";
 import { runtimeService } from "./cri/runtime/mod.ts";
 import { ImageService } from "./images/mod.ts";
 import { CniNetwork, prepareNetnsFolder } from "./network/mod.ts";
-import { CommandLineRuntime, ConmonMonitor, createCgroupDriver, probeNode, type RuntimeHandler } from "./oci/mod.ts";
+import {
+  CommandLineRuntime,
+  ConmonMonitor,
+  createBackgroundCgroup,
+  createCgroupDriver,
+  probeNode,
+  type RuntimeHandler,
+} from "./oci/mod.ts";
 import { createMetrics, type Logger, noMetrics, serveMetrics } from "./observe/mod.ts";
 import { podPlacement, Pods, Store } from "./pods/mod.ts";
 import { Server } from "./rpc/mod.ts";
@@ -53,12 +60,21 @@ export async function startDaemon(
   const cgroups = createCgroupDriver(kernel, { defaultParent: config.defaultCgroupParent });
   const monitorCgroup = cgroups.place(config.monitorCgroup, "monitors");
   cgroups.create(monitorCgroup);
+  const pulls = createBackgroundCgroup(kernel, cgroups, cgroups.place(config.monitorCgroup, "pulls"));
   stack.defer(() => {
     cgroups.removeEmpty(monitorCgroup);
+    pulls.removeEmpty();
     cgroups.removeEmpty(podPlacement(cgroups, config.monitorCgroup)!);
   });
 
-  const images = new ImageService({ config, kernel, programs, table: store, logger: logger.with({ part: "images" }) });
+  const images = new ImageService({
+    config,
+    kernel,
+    programs,
+    table: store,
+    logger: logger.with({ part: "images" }),
+    setAside: (pid) => pulls.attach(pid),
+  });
   await images.start();
   stack.use(images);
   const network = new CniNetwork({

@@ -28,6 +28,8 @@ export interface ChildPairOptions {
   programs: Programs;
   task: ParseTask;
   source: FetchSource;
+  /** See {@link ImageServiceOptions}; the pull goes on if it fails. */
+  setAside?: (pid: number) => Promise<void>;
   /** Bytes of layers that went from one child to the other so far. */
   onBytes?: (bytes: number) => void;
 }
@@ -60,7 +62,7 @@ export class ChildPair implements AsyncDisposable {
   #loops: Promise<unknown>;
   #onBytes: (bytes: number) => void;
 
-  constructor({ kernel, programs, task, source, onBytes }: ChildPairOptions) {
+  constructor({ kernel, programs, task, source, onBytes, setAside }: ChildPairOptions) {
     this.#onBytes = onBytes ?? (() => {});
     using pipes = new Pipes(kernel);
     const [commands, data, fetchEvents, parseEvents] = [pipes.open(), pipes.open(), pipes.open(), pipes.open()];
@@ -79,7 +81,10 @@ export class ChildPair implements AsyncDisposable {
       throw error;
     }
     // A pull has time; pods that start meanwhile, and calls, have not.
-    for (const { pid } of [this.#fetch, this.#parse]) kernel.setPriority(pid, CHILD_NICE);
+    for (const { pid } of [this.#fetch, this.#parse]) {
+      kernel.setPriority(pid, CHILD_NICE);
+      setAside?.(pid).catch(() => {});
+    }
     this.#commands = asyncFd(pipes.keep(commands.write));
     const parseLines = asyncFd(pipes.keep(parseEvents.read));
     const fetchLines = asyncFd(pipes.keep(fetchEvents.read));

@@ -2,7 +2,7 @@ import type { Config } from "../config/types.ts";
 import { Code, RpcError } from "../rpc/status.ts";
 import type { Kernel, Programs } from "../sys/mod.ts";
 import type { FetchSource, ParseEvent, ParseTask } from "./child_events.ts";
-import { ChildPair, ParseFailure } from "./child_pair.ts";
+import { ChildPair, type ChildPairOptions, ParseFailure } from "./child_pair.ts";
 import type { Descriptor } from "./documents.ts";
 import { MAX_SLOTS } from "./frames.ts";
 import type { ImageConfig } from "./image_config.ts";
@@ -18,6 +18,8 @@ export interface DownloadDependencies {
   config: Config["images"];
   /** True when an image of this ID and all its layers are here already. */
   isComplete: (imageId: string) => boolean;
+  /** See {@link ChildPairOptions}. */
+  setAside?: ChildPairOptions["setAside"];
 }
 
 export interface DownloadOptions {
@@ -241,7 +243,7 @@ export class Downloads {
 
   /** Two children with a staging folder of their own, as soon as there are few enough of them. */
   async #open(source: FetchSource, signal: AbortSignal, onBytes: (bytes: number) => void): Promise<Station> {
-    const { kernel, programs, config } = this.#dependencies;
+    const { kernel, programs, config, setAside } = this.#dependencies;
     const { layers, entriesPerLayer, inflatedBytesPerLayer, manifestBytes } = config.limits;
     await using stack = new AsyncDisposableStack();
     stack.use(await this.#slots.acquire(signal));
@@ -251,7 +253,7 @@ export class Downloads {
       platform: this.platform,
       limits: { layers, entries: entriesPerLayer, inflatedBytes: inflatedBytesPerLayer, documentBytes: manifestBytes },
     };
-    const pair = stack.use(new ChildPair({ kernel, programs, task, source, onBytes }));
+    const pair = stack.use(new ChildPair({ kernel, programs, task, source, onBytes, setAside }));
     const owned = stack.move();
     return { pair, staging, [Symbol.asyncDispose]: () => owned.disposeAsync() };
   }

@@ -29,6 +29,8 @@ export interface ImageServiceOptions {
   programs: Programs;
   table: ImageTable;
   logger: Logger;
+  /** Moves a process of a pull to where it takes no time from those who answer. */
+  setAside?: (pid: number) => Promise<void>;
 }
 
 const NOT_PROBED: StorageFacts = {
@@ -55,7 +57,7 @@ export class ImageService implements Images, AsyncDisposable {
   #probing = Promise.resolve();
   #pinned: Set<string>;
 
-  constructor({ config, kernel, programs, table, logger }: ImageServiceOptions) {
+  constructor({ config, kernel, programs, table, logger, setAside }: ImageServiceOptions) {
     this.#config = config;
     this.#kernel = kernel;
     this.#programs = programs;
@@ -69,6 +71,7 @@ export class ImageService implements Images, AsyncDisposable {
       layers: this.#layers,
       config: config.images,
       isComplete: (id) => this.#isComplete(id),
+      setAside,
     });
     const { root, state } = config;
     this.#rootfs = new RootFilesystems({

@@ -1,6 +1,7 @@
 /** The door of `oci`: config.json from a request, the OCI runtime, its monitor, and cgroups. */
 export { adjust, ADJUSTERS, withinNode } from "./adjust.ts";
 export { buildSpec } from "./build.ts";
+export { type BackgroundCgroup, createBackgroundCgroup } from "./cgroups/background.ts";
 export { type CgroupDriverOptions, CgroupfsDriver, createCgroupDriver } from "./cgroups/driver.ts";
 export { findHierarchies, type Hierarchies } from "./cgroups/hierarchies.ts";
 export { checkParent } from "./cgroups/placement.ts";
