@@ -22,6 +22,8 @@ import { childEnvironment } from "./child_environment.ts";
 
 /** See setpriority(2): they get a third of the processor time of what runs beside them. */
 const CHILD_NICE = 5;
+/** Milliseconds; a move to another cgroup costs some itself, and a small image is here by then. */
+const SET_ASIDE_AFTER = 150;
 
 export interface ChildPairOptions {
   kernel: Kernel;
@@ -60,6 +62,7 @@ export class ChildPair implements AsyncDisposable {
   #fetchError: RpcError | undefined;
   #noise = "";
   #loops: Promise<unknown>;
+  #setAside: number;
   #onBytes: (bytes: number) => void;
 
   constructor({ kernel, programs, task, source, onBytes, setAside }: ChildPairOptions) {
@@ -81,10 +84,10 @@ export class ChildPair implements AsyncDisposable {
       throw error;
     }
     // A pull has time; pods that start meanwhile, and calls, have not.
-    for (const { pid } of [this.#fetch, this.#parse]) {
-      kernel.setPriority(pid, CHILD_NICE);
-      setAside?.(pid).catch(() => {});
-    }
+    for (const { pid } of [this.#fetch, this.#parse]) kernel.setPriority(pid, CHILD_NICE);
+    this.#setAside = setTimeout(() => {
+      for (const { pid } of [this.#fetch, this.#parse]) setAside?.(pid).catch(() => {});
+    }, SET_ASIDE_AFTER);
     this.#commands = asyncFd(pipes.keep(commands.write));
     const parseLines = asyncFd(pipes.keep(parseEvents.read));
     const fetchLines = asyncFd(pipes.keep(fetchEvents.read));
@@ -127,16 +130,21 @@ export class ChildPair implements AsyncDisposable {
 
   /** Lets both end, and is sure afterwards that the parser can write no more. */
   async finish(): Promise<void> {
-    this.#commands.close();
+    this.#over();
     const [{ code }] = await Promise.all([this.#parse.status, this.#fetch.status, this.#loops]);
     if (code !== 0 || this.#parseError || this.#fetchError) throw await this.#failure();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#commands.close();
+    this.#over();
     this.#fetch.kill(SIGKILL);
     this.#parse.kill(SIGKILL);
     await Promise.allSettled([this.#fetch.status, this.#parse.status, this.#loops]);
+  }
+
+  #over(): void {
+    clearTimeout(this.#setAside);
+    this.#commands.close();
   }
 
   #send(line: FetchSource | FetchCommand): void {
