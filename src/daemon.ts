@@ -182,9 +182,9 @@ export async function startDaemon(
 
 /**
  * The one thread that answers must not wait in line behind the runtimes that it has started: on a node that starts ten pods
- * at once they want all processors, and it needs little. See setpriority(2).
+ * at once they want all processors, and it needs little. See sched_setattr(2).
  */
-const NICE = -10;
+const NICE = -20;
 
 function favour(logger: Logger): void {
   try {

@@ -61,7 +61,7 @@ const SYMBOLS = {
   mallopt: { parameters: ["i32", "i32"], result: "i32", optional: true },
   malloc_trim: { parameters: ["usize"], result: "i32", optional: true },
   getpid: { parameters: [], result: "i32" },
-  sched_setscheduler: { parameters: ["i32", "i32", "buffer"], result: "i32" },
+  sched_setattr: { name: "syscall", parameters: ["i64", "i32", "buffer", "u32"], result: "i64" },
   setpriority: { parameters: ["i32", "u32", "i32"], result: "i32" },
   kill: { parameters: ["i32", "i32"], result: "i32" },
   pidfd_open: { name: "syscall", parameters: ["i64", "i32", "u32"], result: "i64" },
@@ -187,6 +187,7 @@ const BY_ARCHITECTURE = Deno.build.arch === "x86_64"
     mknodat: 259,
     unlinkat: 263,
     epoll_pwait: 281,
+    sched_setattr: 314,
   }
   : {
     write: 64,
@@ -198,6 +199,7 @@ const BY_ARCHITECTURE = Deno.build.arch === "x86_64"
     mknodat: 33,
     unlinkat: 35,
     epoll_pwait: 22,
+    sched_setattr: 274,
   };
 
 /** System call numbers; those from 424 on are the same on both architectures. */

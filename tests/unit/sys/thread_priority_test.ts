@@ -4,7 +4,7 @@ import { programs, selfCgroup } from "../real_kernel.ts";
 // In a process of its own: a test must not change the priority of all others.
 const code = `
   import { favourThisThread, kernel, programs } from "${new URL("../../../src/sys/mod.ts", import.meta.url).pathname}";
-  favourThisThread(-10);
+  favourThisThread(-20);
   const nice = (text) => Number(text.slice(text.lastIndexOf(")") + 2).split(" ")[16]);
   const child = await programs.run("/bin/cat", ["/proc/self/stat"]);
   console.log(nice(kernel.readText("/proc/thread-self/stat")), nice(new TextDecoder().decode(child.stdout)));
@@ -19,7 +19,7 @@ Deno.test({
       env: { HOME: Deno.env.get("HOME")!, PATH: "/usr/bin:/bin" },
     });
     assertEquals([new TextDecoder().decode(result.stdout).trim(), new TextDecoder().decode(result.stderr)], [
-      "-10 0",
+      "-20 0",
       "",
     ]);
   },
