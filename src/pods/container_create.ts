@@ -105,7 +105,7 @@ async function make(
   }
 
   const logPath = containerLogPath(kernel, sandbox.config, config);
-  const created = await job.step("runtime create", () => {
+  const created = await job.programStep("runtime create", () => {
     job.undo("cgroup", { placement });
     job.undo("container", { id, handler: runtime, bundle, placement });
     job.waitingFor(`${runtime.name} create`);

@@ -30,7 +30,7 @@ async function remove(context: Context, container: Container): Promise<void> {
   }, async (job) => {
     job.report.objectId = record.id;
     await job.step("stop", () => stopContainer(context, container, 0));
-    await job.step("runtime delete", () => releaseContainer(context, container));
+    await job.programStep("runtime delete", () => releaseContainer(context, container));
     await job.step(
       "files",
       () =>

@@ -37,7 +37,7 @@ async function start(context: Context, container: Container): Promise<void> {
     deadline: DEADLINE,
   }, async (job) => {
     job.report.objectId = record.id;
-    await job.step("runtime start", async () => {
+    await job.programStep("runtime start", async () => {
       try {
         await context.runtime.start(record.runtime, record.id);
       } catch (error) {

@@ -1,6 +1,7 @@
 import { Code, messageOf, RpcError } from "../rpc/status.ts";
 import type { Logger } from "../observe/types.ts";
 import type { Store } from "./store.ts";
+import { ProgramSlots } from "./program_slots.ts";
 import { Turnstile } from "./turnstile.ts";
 
 /** Takes down one kind of thing. Must be repeatable, and must not mind that the thing was never made. */
@@ -43,6 +44,7 @@ export interface JobRequest {
 
 /** Of all jobs together. */
 const turnstile = new Turnstile();
+const slots = new ProgramSlots(navigator.hardwareConcurrency);
 
 /** A running operation: steps with their times, an undo for each thing that it makes, a signal of its own. */
 export class Job {
@@ -85,6 +87,11 @@ export class Job {
     } finally {
       step.duration = performance.now() - begin;
     }
+  }
+
+  /** As {@link step}, for one whose work other programs do. */
+  programStep<T>(name: string, body: () => Promise<T> | T): Promise<T> {
+    return slots.run(() => this.step(name, body));
   }
 
   /** For work that only says where it is: ends the step before and begins this one. */

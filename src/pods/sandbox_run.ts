@@ -86,7 +86,7 @@ async function make(
   });
   await job.step("cgroup", () => makePodCgroup(context, job, record));
   await job.step("namespaces", () => pinAll(context, job, record, config));
-  if (record.netns) await job.step("network", () => attach(context, job, record, config));
+  if (record.netns) await job.programStep("network", () => attach(context, job, record, config));
   await job.step("files", () => {
     const owner = rootOf(record.userns);
     const write = (name: string, text: string) => {
@@ -101,7 +101,7 @@ async function make(
     job.undo("mount", { path: record.shm });
     mountShm(kernel, record.shm, owner);
   });
-  if (sharesPidNamespace(config)) await job.step("pause", () => startPause(context, job, record, config));
+  if (sharesPidNamespace(config)) await job.programStep("pause", () => startPause(context, job, record, config));
 
   const sandbox = new Sandbox(record, config);
   await job.step("store", async () => {

@@ -32,14 +32,14 @@ async function stop(context: Context, sandbox: Sandbox): Promise<void> {
           context.catalog.containersOf(record.id).map((container) => stopContainer(context, container, 0)),
         ));
       if (record.netns) {
-        await job.step("network", async () => {
+        await job.programStep("network", async () => {
           await context.network.del(podNetwork(record, config), record.attachment);
           sandbox.change({ attachment: undefined });
         });
       }
       if (record.pause) {
         const { pause } = record;
-        await job.step("pause", async () => {
+        await job.programStep("pause", async () => {
           await removeFromRuntime(context, {
             id: pause.id,
             handler: record.runtime,
