@@ -11,9 +11,22 @@ export const pullImage =
   async (request: PullImageRequest, { signal }: CallContext): Promise<PullImageResponse> => {
     const name = imageName(request.image);
     const auth = registryAuth(request.auth);
-    const { id } = await track("pull-image", name, (onStep) => images.pull(name, auth, { signal, onStep }));
-    return { imageRef: id };
+    try {
+      const { id } = await track("pull-image", name, (onStep) => images.pull(name, auth, { signal, onStep }));
+      return { imageRef: id };
+    } catch (error) {
+      throw asKubeletReads(error);
+    }
   };
+
+/**
+ * The kubelet finds its reason `RegistryUnavailable` by the first word of the error, and puts the name of the code before
+ * it, unless the code is UNKNOWN.
+ */
+function asKubeletReads(error: unknown): unknown {
+  if (!(error instanceof RpcError) || !error.message.startsWith("RegistryUnavailable")) return error;
+  return new RpcError(Code.UNKNOWN, error.message, { cause: error.cause });
+}
 
 /** Undefined when nothing in it is set: then the pull is anonymous. */
 export function registryAuth(auth: AuthConfig | undefined): RegistryAuth | undefined {

@@ -165,6 +165,22 @@ Deno.test("pullImage() refuses no name, a bad one, and credentials that break a 
   );
 });
 
+Deno.test(
+  "pullImage() from a closed port begins with the word that the kubelet knows, under the code that it takes away (root)",
+  root,
+  async () => {
+    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const host = `127.0.0.1:${listener.addr.port}`;
+    listener.close();
+    await using store = await openStore({ registries: { [host]: { mirrors: [], plainHttp: true } } });
+    const { pullImage } = handlersOf(store);
+    const error = await assertRejects(async () =>
+      await pullImage(PullImageRequest.fromPartial(spec(`${host}/app:1`)), context)
+    ) as RpcError;
+    assertEquals([error.code, error.message.split(":")[0]], [Code.UNKNOWN, "RegistryUnavailable"]);
+  },
+);
+
 Deno.test("registryAuth() keeps what is set, and nothing is anonymous", () => {
   const empty = { username: "", password: "", auth: "", serverAddress: "", identityToken: "", registryToken: "" };
   assertEquals(registryAuth(undefined), undefined);
