@@ -131,8 +131,17 @@ export async function startDaemon(
   const metrics = config.metricsListen === ""
     ? noMetrics
     : await startMetrics(config.metricsListen, pods, stack, logger);
-  const streaming = new StreamingServer({ kernel, logger: logger.with({ part: "streaming" }) });
+  const streaming = new StreamingServer({
+    kernel,
+    logger: logger.with({ part: "streaming" }),
+    address: config.streaming.address,
+    port: config.streaming.port,
+    tls: readTls(config.streaming),
+    idleTimeout: config.streaming.idleTimeoutSeconds * 1_000,
+  });
   stack.use(streaming);
+  // A port or a certificate that is no good is known now, and not at the first exec.
+  if (config.streaming.port !== 0 || config.streaming.tlsCertFile !== "") streaming.start();
   const server = new Server({
     services: [
       {
@@ -214,6 +223,13 @@ function releaseMemoryWhenIdle(pods: Pods): Disposable {
     releaseMemory();
   }, IDLE_INTERVAL);
   return { [Symbol.dispose]: () => clearInterval(timer) };
+}
+
+const PEM_MAX = 1 << 20;
+
+function readTls({ tlsCertFile, tlsKeyFile }: Config["streaming"]): { cert: string; key: string } | undefined {
+  if (tlsCertFile === "") return undefined;
+  return { cert: kernel.readText(tlsCertFile, PEM_MAX), key: kernel.readText(tlsKeyFile, PEM_MAX) };
 }
 
 /** The store has one writer: the lock goes with the process, however it ends. */

@@ -121,5 +121,10 @@ function contradictions(config: Config, originOf: (key: string) => Origin): Prob
       `is inside defaultCgroupParent (${config.defaultCgroupParent}): a memory bomb in a pod would take the monitors with it`;
     problems.push({ origin: originOf("monitorCgroup"), key: "monitorCgroup", message });
   }
+  const { tlsCertFile, tlsKeyFile } = config.streaming;
+  if ((tlsCertFile === "") !== (tlsKeyFile === "")) {
+    const key = tlsCertFile === "" ? "streaming.tlsCertFile" : "streaming.tlsKeyFile";
+    problems.push({ origin: originOf(key), key, message: "is empty: TLS needs the certificate and its key" });
+  }
   return problems;
 }

@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 /** Checks of single values: each says what is wrong, or nothing. */
 
 /** The folders that the binary's permissions name; a path elsewhere would be refused by Deno in the middle of the work. */
@@ -74,6 +75,20 @@ export function mirrorUrl(value: string): string | undefined {
   return undefined;
 }
 
+export function proxyUrl(value: string): string | undefined {
+  if (value === "") return undefined;
+  const url = URL.parse(value);
+  if (url?.protocol !== "http:" && url?.protocol !== "https:") return "is not an http:// or https:// address";
+  if (url.username !== "" || url.password !== "") {
+    return "has a password in it, which `skiff config` would show; give it in HTTPS_PROXY of the daemon's environment";
+  }
+  return url.pathname === "/" && url.search === "" && url.hash === "" ? undefined : "has more in it than host and port";
+}
+
+export function noProxyEntry(value: string): string | undefined {
+  return /^[A-Za-z0-9.:/*_-]+$/.test(value) ? undefined : "is not a host name, an address or a network";
+}
+
 export function platform(value: string): string | undefined {
   if (value === "") return undefined;
   return /^[a-z0-9]+\/[a-z0-9_]+(?:\/[a-z0-9]+)?$/.test(value) ? undefined : "is not os/arch or os/arch/variant";
@@ -87,6 +102,12 @@ export function listenAddress(value: string): string | undefined {
   return Number(match[2]) >= 1 && Number(match[2]) <= 65_535
     ? undefined
     : `has the port ${match[2]}; ports go from 1 to 65535`;
+}
+
+/** An address that a server listens on and tells its clients. */
+export function ownAddress(value: string): string | undefined {
+  if (isIP(value) === 0) return "is not an IP address";
+  return /^[0.:]+$/.test(value) && value !== "::1" ? "is every address, which nobody can connect to" : undefined;
 }
 
 export function imageName(value: string): string | undefined {

@@ -153,6 +153,77 @@ const shape: Shape<Config> = {
       },
       default: {},
     }),
+    registriesConf: text({
+      doc:
+        "Rules for registries as podman and CRI-O have them (containers-registries.conf(5)): mirrors, short names, " +
+        "blocked and insecure registries. Need not exist; `*.conf` in the folder of the same name with `.d` is read after it. " +
+        "Read again when it changes. For a host in `images.registries` that entry counts instead.",
+      default: "/etc/containers/registries.conf",
+      reload: "restart",
+      allowed: "an absolute path",
+      check: rules.absolutePath,
+    }),
+    certsDirs: texts({
+      doc:
+        "Folders with a folder HOST or HOST:PORT per registry, as in image names: `*.crt` there are authorities to trust " +
+        "besides the node's own, `NAME.cert` and `NAME.key` the client's certificate. The first folder that has the host counts.",
+      default: ["/etc/containers/certs.d", "/etc/docker/certs.d"],
+      reload: "restart",
+      allowed: "absolute paths",
+      check: rules.absolutePath,
+    }),
+    authFiles: texts({
+      doc:
+        "Credentials for pulls that bring none, as `podman login` and `docker login` write them. The first file that " +
+        "knows the registry counts; in it, the longest part of the image's name.",
+      default: ["/run/containers/0/auth.json", "/etc/containers/auth.json"],
+      reload: "restart",
+      allowed: "absolute paths",
+      check: rules.absolutePath,
+    }),
+    namespacedAuthDir: text({
+      doc:
+        "Folder in which a credential provider leaves `NAMESPACE-SHA256.json` for one pull by that namespace; the sum is of the " +
+        "image's whole name without tag and digest. Such a file is used once and removed. Empty: none.",
+      default: "",
+      reload: "restart",
+      allowed: "an absolute path, or empty",
+      check: rules.absolutePathOrEmpty,
+    }),
+    credentialHelperDirs: texts({
+      doc: "Folders of the docker-credential-NAME programs that auth files name (`credHelpers`, `credsStore`).",
+      default: ["/usr/local/bin", "/usr/bin"],
+      reload: "restart",
+      allowed: "absolute paths",
+      check: rules.absolutePath,
+    }),
+    proxy: section<Config["images"]["proxy"]>(
+      "Proxies for pulls, instead of the daemon's environment variables HTTP_PROXY, HTTPS_PROXY and NO_PROXY.",
+      {
+        http: text({
+          doc: "For registries that are spoken to without TLS. Empty: as the environment says.",
+          default: "",
+          reload: "restart",
+          allowed: "http(s)://host[:port], or empty",
+          check: rules.proxyUrl,
+        }),
+        https: text({
+          doc: "For registries that are spoken to over TLS. Empty: as the environment says.",
+          default: "",
+          reload: "restart",
+          allowed: "http(s)://host[:port], or empty",
+          check: rules.proxyUrl,
+        }),
+        noProxy: texts({
+          doc:
+            "Hosts, domains and networks that are reached directly; the node itself always is. Empty: as the environment says.",
+          default: [],
+          reload: "restart",
+          allowed: "host names, addresses, networks",
+          check: rules.noProxyEntry,
+        }),
+      },
+    ),
     pinned: texts({
       doc: "Images that are reported as pinned, so that the kubelet's garbage collection leaves them alone.",
       default: [],
@@ -199,6 +270,44 @@ const shape: Shape<Config> = {
       reload: "restart",
       min: 1,
       max: 3_600,
+      unit: "seconds",
+    }),
+  }),
+  streaming: section<Config["streaming"]>("The server that exec, attach and port-forward sessions go through.", {
+    address: text({
+      doc: "Where it listens, and what it tells clients to connect to. Only the kubelet, on this node, is meant to.",
+      default: "127.0.0.1",
+      reload: "restart",
+      allowed: "an IP address of this node; not 0.0.0.0 or ::, which nobody can connect to",
+      check: rules.ownAddress,
+    }),
+    port: integer({
+      doc: "0: one that is free.",
+      default: 0,
+      reload: "restart",
+      min: 0,
+      max: 65_535,
+    }),
+    tlsCertFile: text({
+      doc: "Certificate chain in PEM, for TLS. Empty: plain HTTP.",
+      default: "",
+      reload: "restart",
+      allowed: "an absolute path, or empty",
+      check: rules.absolutePathOrEmpty,
+    }),
+    tlsKeyFile: text({
+      doc: "The certificate's private key in PEM.",
+      default: "",
+      reload: "restart",
+      allowed: "an absolute path, or empty; set exactly when `tlsCertFile` is",
+      check: rules.absolutePathOrEmpty,
+    }),
+    idleTimeoutSeconds: integer({
+      doc: "A session in which no byte has gone either way for so long is ended.",
+      default: 4 * 3_600,
+      reload: "restart",
+      min: 1,
+      max: 7 * 24 * 3_600,
       unit: "seconds",
     }),
   }),

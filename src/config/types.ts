@@ -21,6 +21,18 @@ export interface Config {
   images: {
     /** Per registry host: mirrors are tried first, in order, then the host itself. */
     registries: Record<string, { mirrors: { url: string }[]; plainHttp: boolean }>;
+    /** containers-registries.conf(5); need not exist. Its drop-ins are in the folder of the same name with `.d`. */
+    registriesConf: string;
+    /** Folders with a folder per registry host for certificates. */
+    certsDirs: string[];
+    /** containers-auth.json(5), the first that knows the registry counts. */
+    authFiles: string[];
+    /** Where a credential provider leaves a file per namespace and image; empty: nowhere. */
+    namespacedAuthDir: string;
+    /** Where docker-credential-* programs are. */
+    credentialHelperDirs: string[];
+    /** Empty: from the daemon's environment. */
+    proxy: { http: string; https: string; noProxy: string[] };
     pinned: string[];
     /** os/arch[/variant]; empty: the node's own. */
     platform: string;
@@ -28,6 +40,8 @@ export interface Config {
     /** Seconds without a byte after which a download is given up. */
     stallTimeoutSeconds: number;
   };
+  /** The server of exec, attach and port-forward sessions. */
+  streaming: { address: string; port: number; tlsCertFile: string; tlsKeyFile: string; idleTimeoutSeconds: number };
   /** Highest number of processes in a container whose request sets none; 0: no limit. */
   pidsLimit: number;
   /** Added to every container's environment unless the image or the request sets them. */

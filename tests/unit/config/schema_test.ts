@@ -55,6 +55,17 @@ const cases: [string, string | undefined][] = [
   ["cni: { pluginDirs: /usr/lib/cni }", 'is "/usr/lib/cni", not a list'],
   ["cni: { pluginDirs: [/a, b] }", 'item 2 ("b") is not an absolute path'],
   ["cni: { pluginDirs: [1] }", "item 1 is 1, not text"],
+  ["streaming: { address: '::1', port: 10010 }", undefined],
+  ["streaming: { address: 0.0.0.0 }", "is every address, which nobody can connect to"],
+  ["streaming: { address: '::' }", "is every address"],
+  ["streaming: { address: localhost }", "is not an IP address"],
+  ["streaming: { port: 70000 }", "allowed: a whole number from 0 to 65535"],
+  [
+    "streaming: { tlsCertFile: /etc/skiff/cert.pem }",
+    "streaming.tlsKeyFile: is empty: TLS needs the certificate and its key",
+  ],
+  ["streaming: { tlsKeyFile: /etc/skiff/key.pem }", "streaming.tlsCertFile: is empty"],
+  ["streaming: { idleTimeoutSeconds: 0 }", "allowed: a whole number from 1 to 604800 seconds"],
   ["images: { registries: { 'localhost:5000': { plainHttp: true } } }", undefined],
   ["images: { registries: { '[::1]:5000': { plainHttp: true } } }", undefined],
   [
