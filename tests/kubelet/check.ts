@@ -87,6 +87,9 @@ export interface Cluster {
   readonly holderPid: number;
   /** Reference of an image on the cluster's own registry. */
   image(name: ImageName): string;
+  /** The same image on a registry that wants {@link privateRegistry}'s user and password (reached over plain HTTP). */
+  privateImage(name: ImageName): string;
+  readonly privateRegistry: { port: number; user: string; password: string };
   /** Runs a program inside the cluster's mount and network namespaces, as root on the node; throws on failure. */
   run(program: string, ...args: string[]): Promise<string>;
   tryRun(program: string, ...args: string[]): Promise<Output>;
@@ -98,7 +101,8 @@ export interface Cluster {
   restartDaemon(): Promise<void>;
   /** SIGKILL, and start again. */
   killDaemon(): Promise<void>;
-  restartKubelet(): Promise<void>;
+  /** `overrides` take the place of fields of its usual KubeletConfiguration, until the next restart. */
+  restartKubelet(overrides?: Record<string, unknown>): Promise<void>;
   /** As if the machine had lost power: see reboot.ts. The control plane is on another machine, so to say, and lives on. */
   reboot(): Promise<void>;
   /** The registry refuses connections until {@link registryUp}. */

@@ -8,6 +8,8 @@ export interface NodeOptions extends HolderOptions {
   /** Without one, pods get no network until {@link TestNode.writeConflist} is called; default true. */
   conflist?: boolean;
   registry?: boolean;
+  /** Its cgroup and its folders are called so; default: a new name. */
+  name?: string;
 }
 
 export class TestNode implements AsyncDisposable {
@@ -32,7 +34,7 @@ export class TestNode implements AsyncDisposable {
   }
 
   static async start(options: NodeOptions = {}): Promise<TestNode> {
-    const name = `skiff-t-${crypto.randomUUID().slice(0, 8)}`;
+    const name = options.name ?? `skiff-t-${crypto.randomUUID().slice(0, 8)}`;
     const [dir, root] = [`/run/skiff/${name}`, `/var/lib/skiff/${name}`];
     const holder = await Holder.start(name, [dir, root], options);
     const node = new TestNode(name, dir, root, holder);

@@ -63,7 +63,7 @@ export const checks: Check[] = [
         const names = (await kubectl("get", "pods", "-l", "app=web", "-o", "name")).trim().split("\n");
         return names.length === 3;
       });
-      assertEquals((await kubectl("exec", "deployment/web", "--", "printenv", "TEXT")).trim(), "two");
+      assertEquals((await kubectl("exec", "deployment/web", "--", "sh", "-c", "echo $TEXT")).trim(), "two");
     },
   },
 ];
