@@ -78,16 +78,13 @@ export class AttachedCluster implements Cluster {
     return privateReference(name);
   }
 
-  enter(program: string, ...args: string[]): string[] {
+  // Checks take functions out of it by name, so they are bound.
+  readonly enter = (program: string, ...args: string[]): string[] => {
     const { holderPid } = this.#record;
     return [`--mount=/proc/${holderPid}/ns/mnt`, `--net=/proc/${holderPid}/ns/net`, "--", program, ...args];
-  }
-  run(program: string, ...args: string[]): Promise<string> {
-    return run("nsenter", this.enter(program, ...args));
-  }
-  tryRun(program: string, ...args: string[]) {
-    return tryRun("nsenter", this.enter(program, ...args));
-  }
+  };
+  readonly run = (program: string, ...args: string[]): Promise<string> => run("nsenter", this.enter(program, ...args));
+  readonly tryRun = (program: string, ...args: string[]) => tryRun("nsenter", this.enter(program, ...args));
 
   log(program: "daemon" | "kubelet"): Promise<string> {
     return Deno.readTextFile(`${this.dir}/${program === "daemon" ? this.runtime : program}.log`);
