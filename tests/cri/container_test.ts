@@ -91,6 +91,12 @@ test("CreateContainer() takes an image by ID and by ID prefix", async (bench) =>
   const image = (await bench.client.imageStatus({ image: { image: bench.busybox } })).image!.id;
   const byId = await bench.create(sandbox, { metadata: { name: "by-id" }, image: { image } });
   assertEquals((await bench.status(byId.id)).imageId, image);
+  // The kubelet gives the ID, and the name beside it that people know the image by.
+  const named = await bench.create(sandbox, {
+    metadata: { name: "named" },
+    image: { image, userSpecifiedImage: bench.busybox },
+  });
+  assertEquals((await bench.status(named.id)).image?.image, bench.busybox);
 });
 
 test("StartContainer() twice is refused, and so is one that has exited", async (bench) => {

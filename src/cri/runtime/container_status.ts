@@ -3,6 +3,7 @@ import type {
   ContainerStatus,
   ContainerStatusRequest,
   ContainerStatusResponse,
+  ImageSpec,
   Mount,
   Signal,
 } from "../../../proto/gen/runtime/v1/api.ts";
@@ -28,7 +29,7 @@ export function containerStatusOf({ record, config }: Container): ContainerStatu
     startedAt: BigInt(record.startedAt || 0),
     finishedAt: BigInt(record.finishedAt || 0),
     exitCode: record.exitCode,
-    image: config.image,
+    image: namedAsAsked(config.image),
     imageRef: record.imageRef,
     imageId: record.imageId,
     reason: record.reason,
@@ -43,6 +44,11 @@ export function containerStatusOf({ record, config }: Container): ContainerStatu
     },
     stopSignal: stopSignalEnum(record.stopSignal) as Signal,
   };
+}
+
+/** The kubelet asks for the image by its ID, and shows this name to people: they know the image by what stands in the pod. */
+function namedAsAsked(image: ImageSpec | undefined): ImageSpec | undefined {
+  return image?.userSpecifiedImage ? { ...image, image: image.userSpecifiedImage } : image;
 }
 
 /** The image of a volume by what it was when it was mounted: a tag may mean another one by now. */
