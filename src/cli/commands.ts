@@ -31,4 +31,5 @@ export const hiddenCommands: Readonly<Record<string, () => Promise<{ main(args: 
   __checkpoint: () => import("../pods/checkpoint_child.ts"),
   __fetch: () => import("../images/fetch_child.ts"),
   __parse: () => import("../images/parse_child.ts"),
+  __verify: () => import("../images/trust/verify_child.ts"),
 };

@@ -231,6 +231,29 @@ const shape: Shape<Config> = {
       allowed: "image names",
       check: rules.imageName,
     }),
+    policy: text({
+      doc: "The signature policy (containers-policy.json(5)): which images may be pulled and run. A file that is wrong refuses " +
+        "every image. Empty: /etc/containers/policy.json if it is there, else every image is accepted. See docs/trust.md.",
+      default: "",
+      reload: "restart",
+      allowed: "an absolute path, or empty",
+      check: rules.absolutePathOrEmpty,
+    }),
+    policyDir: text({
+      doc: "Folder with policies for single namespaces: for the pods of one with a file `NAMESPACE.json` there, that file holds " +
+        "instead of `images.policy`. Empty: none.",
+      default: "/etc/skiff/policies",
+      reload: "restart",
+      allowed: "an absolute path, or empty",
+      check: rules.absolutePathOrEmpty,
+    }),
+    registriesDir: text({
+      doc: "Folder of YAML files that say where signatures are (containers-registries.d(5)). Need not exist.",
+      default: "/etc/containers/registries.d",
+      reload: "restart",
+      allowed: "an absolute path, or empty",
+      check: rules.absolutePathOrEmpty,
+    }),
     platform: text({
       doc: "Which entry of a multi-platform image is taken. Empty: the node's own.",
       default: "",

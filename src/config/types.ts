@@ -34,6 +34,12 @@ export interface Config {
     /** Empty: from the daemon's environment. */
     proxy: { http: string; https: string; noProxy: string[] };
     pinned: string[];
+    /** containers-policy.json(5); empty: the usual one if it is there. */
+    policy: string;
+    /** Folder of `<namespace>.json`, each a policy for the pods of one namespace; empty: none. */
+    policyDir: string;
+    /** containers-registries.d(5): where signatures are. */
+    registriesDir: string;
     /** os/arch[/variant]; empty: the node's own. */
     platform: string;
     limits: { layers: number; entriesPerLayer: number; inflatedBytesPerLayer: number; manifestBytes: number };

@@ -3,6 +3,7 @@ import type { Descriptor, IndexEntry } from "./documents.ts";
 import type { WrittenLayer } from "./layer/layer_writer.ts";
 import type { ImageConfig } from "./image_config.ts";
 import type { Platform } from "./platform.ts";
+import type { Attachment } from "./trust/attachment.ts";
 import type { RegistryAuth } from "./types.ts";
 import type { Code } from "../rpc/status.ts";
 
@@ -20,6 +21,11 @@ export type ParseEvent =
   | { event: "manifest"; digest: string; size: number; config: Descriptor; layers: Descriptor[] }
   | { event: "config"; digest: string; config: ImageConfig; text: string }
   | ({ event: "layer"; stream: number } & WrittenLayer)
+  /** A signature, or the payload of one, in base64. */
+  | { event: "signature"; digest: string; data: string }
+  | { event: "attachment"; attachments: Attachment[] }
+  /** There is no attachment, or no further signature. */
+  | { event: "absent" }
   /** `stream` is the layer that could not be used. */
   | { event: "error"; message: string; stream?: number };
 
@@ -47,7 +53,13 @@ export type FetchCommand =
   /** A manifest by tag or digest; of a layout, "" is its index. */
   | { command: "manifest"; reference: string; limit: number }
   | { command: "config"; blob: Descriptor }
-  | { command: "layers"; layers: { stream: number; blob: Descriptor }[] };
+  | { command: "layers"; layers: { stream: number; blob: Descriptor }[] }
+  /** The files signature-1, signature-2 … in a folder of a web server. */
+  | { command: "lookaside"; folder: string; limit: number; count: number }
+  /** The manifest under which cosign keeps signatures; need not be there. */
+  | { command: "attachment"; reference: string; limit: number }
+  /** What a signature was made over. */
+  | { command: "payload"; blob: Descriptor };
 
 /** What the fetch child reports on its standard error. */
 export type FetchEvent =

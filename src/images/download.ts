@@ -9,6 +9,7 @@ import type { ImageConfig } from "./image_config.ts";
 import type { LayerStore, StagedLayer } from "./layer_store.ts";
 import { formatPlatform, nodePlatform, type Platform } from "./platform.ts";
 import { Slots } from "./slots.ts";
+import type { ManifestCheck } from "./trust/gate.ts";
 import type { PullProgress } from "./types.ts";
 
 export interface DownloadDependencies {
@@ -23,6 +24,8 @@ export interface DownloadDependencies {
 }
 
 export interface DownloadOptions {
+  /** Refuses an image, by its manifest's digest and its signatures, before more of it is fetched. */
+  check?: ManifestCheck;
   signal: AbortSignal;
   onProgress: (progress: PullProgress) => void;
   onStep: (step: string) => void;
@@ -91,6 +94,13 @@ export class Downloads {
     return event;
   }
 
+  /** Fetches only the manifest, and has it looked at. */
+  async inspect(source: FetchSource, start: string, check: ManifestCheck, signal: AbortSignal): Promise<void> {
+    await using station = await this.#open(source, signal, () => {});
+    const { digest, manifest } = await this.#manifest(station.pair, start, signal);
+    await check(station.pair, [...new Set([digest, manifest.digest])], signal);
+  }
+
   /** @param start tag or digest; a digest is held to. */
   async fetch(source: FetchSource, start: string, options: DownloadOptions): Promise<DownloadedImage> {
     const { layers, isComplete } = this.#dependencies;
@@ -101,6 +111,10 @@ export class Downloads {
 
     options.onStep("manifest");
     const { digest, manifest } = await this.#manifest(station.pair, start, options.signal);
+    if (options.check) {
+      options.onStep("signatures");
+      await options.check(station.pair, [...new Set([digest, manifest.digest])], options.signal);
+    }
     const id = manifest.config.digest;
     if (isComplete(id)) return { id, digest, hold: layers.hold([]) };
 

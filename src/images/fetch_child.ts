@@ -3,7 +3,7 @@ import type { Kernel } from "../sys/mod.ts";
 import { type ByteSource, SourceError } from "./byte_source.ts";
 import { type FetchCommand, type FetchEvent, type FetchSource, LineSplitter } from "./child_events.ts";
 import { FrameWriter } from "./frame_writer.ts";
-import { DOCUMENT_STREAM } from "./frames.ts";
+import { DOCUMENT_STREAM, type DocumentRole } from "./frames.ts";
 import { RegistrySource } from "./registry/registry_source.ts";
 import { enterSandbox } from "./sandbox.ts";
 
@@ -71,10 +71,37 @@ class Fetcher {
         return await this.#document("config", command.blob.mediaType, this.#source.blob(command.blob));
       case "layers":
         return await this.#layers(command.layers);
+      case "lookaside": {
+        const { lookasideSignatures } = await import("./trust/lookaside_client.ts");
+        for await (const bytes of lookasideSignatures(command.folder, command)) {
+          await this.#document("signature", "", once(bytes));
+        }
+        return await this.#absent();
+      }
+      case "attachment":
+        return await this.#attachment(command.reference, command.limit);
+      case "payload":
+        return await this.#document("signature", command.blob.mediaType, this.#source.blob(command.blob));
     }
   }
 
-  async #document(role: "manifest" | "config", mediaType: string, parts: AsyncIterable<Uint8Array>): Promise<void> {
+  async #attachment(reference: string, limit: number): Promise<void> {
+    let bytes: Uint8Array;
+    try {
+      ({ bytes } = await this.#source.manifest(reference, limit));
+    } catch (error) {
+      if (error instanceof SourceError && error.code === Code.NOT_FOUND) return await this.#absent();
+      throw error;
+    }
+    await this.#document("attachment", "", once(bytes));
+  }
+
+  async #absent(): Promise<void> {
+    await this.#frames.start(DOCUMENT_STREAM, { role: "absent", mediaType: "" });
+    await this.#frames.end(DOCUMENT_STREAM);
+  }
+
+  async #document(role: DocumentRole, mediaType: string, parts: AsyncIterable<Uint8Array>): Promise<void> {
     await this.#frames.start(DOCUMENT_STREAM, { role, mediaType });
     await this.#frames.data(DOCUMENT_STREAM, parts, () => {});
     await this.#frames.end(DOCUMENT_STREAM);

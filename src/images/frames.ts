@@ -19,7 +19,8 @@ export const DOCUMENT_STREAM = MAX_SLOTS;
 export const FRAME_HEADER_LENGTH = 8;
 export const MAX_FRAME_PAYLOAD = 1 << 20;
 
-export type DocumentRole = "manifest" | "config";
+/** `absent` stands for a document that there is none of. */
+export type DocumentRole = "manifest" | "config" | "signature" | "attachment" | "absent";
 
 export type StreamStart =
   | { role: DocumentRole; mediaType: string }

@@ -10,9 +10,12 @@ import { ImageIndex } from "./image_index.ts";
 import { JoinedPulls, type PullOptions, type PullWork } from "./joined_pulls.ts";
 import { LayerStore } from "./layer_store.ts";
 import { chooseImages } from "./layout_contents.ts";
+import { mirrorsOf, wrongBytesFromMirror } from "./mirrors.ts";
 import { probeStorage, type StorageFacts } from "./mount/probe.ts";
 import { RootFilesystems } from "./mount/root_filesystems.ts";
 import { formatReference, parseReference, type Reference, repositoryName } from "./reference.ts";
+import { Gate, type ManifestCheck } from "./trust/gate.ts";
+import type { Verdict } from "./trust/types.ts";
 import type {
   ImageRecord,
   Images,
@@ -53,6 +56,7 @@ export class ImageService implements Images, AsyncDisposable {
   #downloads: Downloads;
   #pulls = new JoinedPulls<ImageRecord>();
   #rootfs: RootFilesystems;
+  #gate: Gate;
   #facts = NOT_PROBED;
   #probing = Promise.resolve();
   #pinned: Set<string>;
@@ -74,6 +78,7 @@ export class ImageService implements Images, AsyncDisposable {
       setAside,
     });
     const { root, state } = config;
+    this.#gate = new Gate(root, { config: config.images, kernel, programs });
     this.#rootfs = new RootFilesystems({
       kernel,
       programs,
@@ -103,6 +108,9 @@ export class ImageService implements Images, AsyncDisposable {
       await this.#table.deleteImage(image.id);
     }
     await this.#removeUnusedLayers(this.#layers.diffIds);
+    this.#gate.keepOnly(this.#index.list());
+    const problem = this.#gate.problem();
+    if (problem !== undefined) this.#logger.error("no image is accepted", { reason: problem });
     await this.#rootfs.start();
     // Nobody needs it to be answered: what is mounted waits for it.
     this.#probing = this.#probe();
@@ -134,11 +142,13 @@ export class ImageService implements Images, AsyncDisposable {
     const source = registrySource(parsed, auth, this.#config.images);
     const name = formatReference(parsed);
     const credentials = createHash("sha256").update(JSON.stringify(auth ?? null)).digest("hex");
+    const namespace = options.namespace ?? "";
+    const check = await this.#gate.forPull(parsed, namespace);
     return await this.#joined(
-      `${name}\n${credentials}`,
+      `${name}\n${credentials}\n${namespace}`,
       `pull ${name}`,
       options,
-      (work) => this.#pull(parsed, source, work),
+      (work) => this.#pull(parsed, source, { ...work, check }),
     );
   }
 
@@ -149,6 +159,28 @@ export class ImageService implements Images, AsyncDisposable {
     } catch {
       return undefined;
     }
+  }
+
+  async verify(
+    reference: string,
+    auth: RegistryAuth | undefined,
+    { namespace = "", signal }: { namespace?: string; signal?: AbortSignal },
+  ): Promise<Verdict> {
+    const image = this.#index.resolve(reference);
+    if (image) return await this.#gate.explainKept(image, { name: reference, namespace });
+    const parsed = parseReference(reference);
+    const source = registrySource(parsed, auth, this.#config.images);
+    const start = parsed.digest ?? parsed.tag!;
+    let verdict: Verdict | undefined;
+    const check: ManifestCheck = async (pair, digests, signal) => {
+      verdict = await this.#gate.explain(parsed, namespace, { pair, digests, signal });
+    };
+    await this.#failing(
+      `verify ${formatReference(parsed)}`,
+      { signal },
+      () => this.#downloads.inspect(source, start, check, signal ?? new AbortController().signal),
+    );
+    return verdict!;
   }
 
   async importLayout(path: string, name: string | undefined, options: PullOptions): Promise<ImageRecord[]> {
@@ -189,6 +221,7 @@ export class ImageService implements Images, AsyncDisposable {
     }
     this.#index.remove(image.id);
     await this.#table.deleteImage(image.id);
+    this.#gate.forget(image);
     this.#rootfs.forgetChain(image.layers);
     await this.#removeUnusedLayers(image.layers);
   }
@@ -203,12 +236,14 @@ export class ImageService implements Images, AsyncDisposable {
 
   async mountRootfs(request: RootfsRequest): Promise<{ root: string; upper: string }> {
     this.#mustHaveLayers(request.image);
+    await this.#gate.requireTrusted(request.image, request.use);
     await this.#probing;
     return await this.#rootfs.mount(request);
   }
 
   async mountVolume(request: VolumeRequest): Promise<string> {
     this.#mustHaveLayers(request.image);
+    await this.#gate.requireTrusted(request.image, request.use);
     await this.#probing;
     return await this.#rootfs.mountVolume(request);
   }
@@ -233,7 +268,11 @@ export class ImageService implements Images, AsyncDisposable {
     await this.#rootfs.stop();
   }
 
-  async #pull(reference: Reference, source: FetchSource, work: PullWork): Promise<ImageRecord> {
+  async #pull(
+    reference: Reference,
+    source: FetchSource,
+    work: PullWork & { check?: ManifestCheck },
+  ): Promise<ImageRecord> {
     const start = reference.digest ?? reference.tag!;
     let image: DownloadedImage;
     try {
@@ -340,23 +379,10 @@ export class ImageService implements Images, AsyncDisposable {
       if (options.signal?.aborted) throw new RpcError(Code.CANCELLED, `cannot ${what}: cancelled`, { cause: error });
       if (!(error instanceof RpcError)) throw new RpcError(Code.INTERNAL, `cannot ${what}`, { cause: error });
       // The kubelet looks at how the message starts.
-      if (error.message.startsWith("RegistryUnavailable")) throw error;
+      if (/^(?:RegistryUnavailable|SignatureValidationFailed)\b/.test(error.message)) throw error;
       throw new RpcError(error.code, `cannot ${what}`, { cause: error });
     }
   }
-}
-
-function wrongBytesFromMirror(source: FetchSource, error: unknown): FetchSource | undefined {
-  if (source.kind !== "registry" || source.endpoints.length < 2) return undefined;
-  if (!(error instanceof RpcError) || (error.code !== Code.DATA_LOSS && error.code !== Code.FAILED_PRECONDITION)) {
-    return undefined;
-  }
-  return { ...source, endpoints: source.endpoints.filter(({ mirrorOf }) => mirrorOf === undefined) };
-}
-
-function mirrorsOf(source: FetchSource): string {
-  if (source.kind !== "registry") return "";
-  return source.endpoints.filter(({ mirrorOf }) => mirrorOf !== undefined).map(({ url }) => url).join(", ");
 }
 
 function sortedSet(names: string[]): string[] {

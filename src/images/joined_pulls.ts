@@ -1,6 +1,8 @@
 import type { PullProgress } from "./types.ts";
 
 export interface PullOptions {
+  /** Whose signature policy holds; none: the node's. */
+  namespace?: string;
   signal?: AbortSignal;
   onProgress?: (progress: PullProgress) => void;
   onStep?: (step: string) => void;

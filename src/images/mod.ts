@@ -11,6 +11,7 @@ export type {
 } from "./types.ts";
 export { ImageService, type ImageServiceOptions } from "./images.ts";
 export type { StorageFacts } from "./mount/probe.ts";
+export type { Verdict } from "./trust/types.ts";
 export { formatReference, parseReference, type Reference, repositoryName } from "./reference.ts";
 
 /** `skiff __fetch`: resolves with the exit code. */

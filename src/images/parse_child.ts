@@ -16,6 +16,7 @@ import { LayerWriter } from "./layer/layer_writer.ts";
 import { selectPlatform } from "./platform.ts";
 import { enterSandbox } from "./sandbox.ts";
 import { partName } from "./staging.ts";
+import { parseAttachments } from "./trust/attachment.ts";
 
 /**
  * `skiff __parse`: reads manifests, configs and layers from its standard input and writes layer images. It opens its
@@ -111,8 +112,18 @@ class Parser {
     this.#document = undefined;
     const bytes = concat(document.parts, document.length);
     const digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
-    if (document.start.role === "config") this.#config(bytes, digest);
-    else this.#manifest(bytes, digest, document.start.mediaType);
+    switch (document.start.role) {
+      case "config":
+        return this.#config(bytes, digest);
+      case "manifest":
+        return this.#manifest(bytes, digest, document.start.mediaType);
+      case "signature":
+        return report({ event: "signature", digest, data: bytes.toBase64() });
+      case "attachment":
+        return report({ event: "attachment", attachments: parseAttachments(bytes) });
+      case "absent":
+        return report({ event: "absent" });
+    }
   }
 
   #manifest(bytes: Uint8Array, digest: string, contentType: string): void {

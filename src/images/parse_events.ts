@@ -31,6 +31,18 @@ export function readParseEvent(line: string): ParseEvent {
       list(value.impliedDirectories).forEach(checkPath);
       list(value.whiteoutDirectories).forEach(checkPath);
       return value;
+    case "signature":
+      requireDigest(value.digest, "signature");
+      check(typeof value.data === "string");
+      return value;
+    case "attachment":
+      for (const { blob, signature, bundle } of list(value.attachments)) {
+        checkDescriptor(blob);
+        check(typeof signature === "string" && typeof bundle === "string");
+      }
+      return value;
+    case "absent":
+      return value;
     case "error":
       check(typeof value.message === "string");
       return value;

@@ -1,3 +1,5 @@
+import type { Verdict } from "./trust/types.ts";
+
 /** What the image says, already parsed and checked by the parser child (OCI image config, `config` object). */
 export interface ImageDefaults {
   user: string;
@@ -82,10 +84,19 @@ export interface LayerIdmap {
   gids: IdRange;
 }
 
+/** For whom an image is mounted: the signature policy is asked about it. */
+export interface ImageUse {
+  /** The name that the pod gives; "" or an ID: any name of the image does. */
+  name: string;
+  /** The pod's. */
+  namespace: string;
+}
+
 export interface RootfsRequest {
   /** Container or pause ID: the mount's name. */
   id: string;
   image: ImageRecord;
+  use?: ImageUse;
   readonly: boolean;
   /** Of a pod with a user namespace: files belong to its users, and its root can reach the folder. */
   idmap?: LayerIdmap;
@@ -95,6 +106,7 @@ export interface VolumeRequest {
   /** The mount's name: the container's ID, a dot, and more. */
   id: string;
   image: ImageRecord;
+  use?: ImageUse;
   /** Of the image; empty: all of it. */
   subPath: string;
   idmap?: LayerIdmap;
@@ -108,8 +120,20 @@ export interface Images {
   pull(
     reference: string,
     auth: RegistryAuth | undefined,
-    options: { signal?: AbortSignal; onProgress?: (progress: PullProgress) => void; onStep?: (step: string) => void },
+    options: {
+      /** Of the pod that the image is for: its signature policy holds. */
+      namespace?: string;
+      signal?: AbortSignal;
+      onProgress?: (progress: PullProgress) => void;
+      onStep?: (step: string) => void;
+    },
   ): Promise<ImageRecord>;
+  /** What the signature policy says of an image: one on this node, else one at its registry. Nothing is pulled. */
+  verify(
+    reference: string,
+    auth: RegistryAuth | undefined,
+    options: { namespace?: string; signal?: AbortSignal },
+  ): Promise<Verdict>;
   /** How far the pull of this reference is, if one runs. */
   pullProgress?(reference: string): PullProgress | undefined;
   importLayout(

@@ -4,7 +4,7 @@ import { adjust, ADJUSTERS, buildSpec, type SpecInput, stopSignalNumber, validat
 import { Code, RpcError } from "../rpc/status.ts";
 import { Container, type Sandbox } from "./catalog.ts";
 import { containerFolder, type Context, emit, identify, newId, nowNanoseconds } from "./context.ts";
-import { mountImageVolumes } from "./image_volumes.ts";
+import { imageUse, mountImageVolumes } from "./image_volumes.ts";
 import type { Job } from "./jobs.ts";
 import { containerLogPath } from "./log_path.ts";
 import { differingFields, requestHash } from "./request_hash.ts";
@@ -75,7 +75,8 @@ async function make(
     job.undo("rootfs", { id });
     const { userns } = sandbox.record;
     const readonly = config.linux?.securityContext?.readonlyRootfs ?? false;
-    return images.mountRootfs({ id, image, readonly, idmap: userns && layerIdmap(userns) });
+    const use = imageUse(sandbox, config.image!);
+    return images.mountRootfs({ id, image, use, readonly, idmap: userns && layerIdmap(userns) });
   });
   const imageVolumes = await job.step("volumes", () => mountImageVolumes(context, job, sandbox, id, config));
   const features = await context.runtime.features(runtime.path);

@@ -1,4 +1,4 @@
-import type { ContainerConfig } from "../../proto/gen/runtime/v1/api.ts";
+import type { ContainerConfig, ImageSpec } from "../../proto/gen/runtime/v1/api.ts";
 import { IMAGE_VOLUME_FAILED, imageMounts } from "../oci/mod.ts";
 import { Code, messageOf, RpcError } from "../rpc/status.ts";
 import type { Sandbox } from "./catalog.ts";
@@ -22,18 +22,26 @@ export async function mountImageVolumes(
   const { userns } = sandbox.record;
   const volumes: ImageVolume[] = [];
   for (const { index, image: name, subPath } of imageMounts(config)) {
+    const spec = config.mounts[index].image!;
     const image = images.resolve(name);
     if (!image) throw failed(Code.NOT_FOUND, `image ${JSON.stringify(name)} is not on this node; pull it first`);
     const id = `${containerId}.${index}`;
     job.undo("rootfs", { id });
     try {
-      const path = await images.mountVolume({ id, image, subPath, idmap: userns && layerIdmap(userns) });
+      const path = await images.mountVolume({ id, image, use: imageUse(sandbox, spec), subPath, idmap: userns && layerIdmap(userns) });
       volumes.push({ id, index, imageId: image.id, path });
     } catch (cause) {
+      // The kubelet has a reason of its own for it, told by the first word.
+      if (messageOf(cause).startsWith("SignatureValidationFailed")) throw cause;
       throw failed(cause instanceof RpcError ? cause.code : Code.INTERNAL, messageOf(cause), cause);
     }
   }
   return volumes;
+}
+
+/** For whom an image is mounted. The kubelet names it by ID, and says beside that what the pod calls it. */
+export function imageUse(sandbox: Sandbox, spec: ImageSpec): { name: string; namespace: string } {
+  return { name: spec.userSpecifiedImage || spec.image, namespace: sandbox.config.metadata!.namespace };
 }
 
 function failed(code: Code, why: string, cause?: unknown): RpcError {

@@ -43,7 +43,7 @@ const SIDE_DOORS =
 /** Where a second process of the same file starts, and what puts the house together. */
 const ENTRANCES: Record<string, string[]> = {
   "main.ts": ["src/cli/commands.ts", "src/cli/run.ts"],
-  "src/cli/commands.ts": ["src/pods/checkpoint_child.ts", "src/images/fetch_child.ts", "src/images/parse_child.ts"],
+  "src/cli/commands.ts": ["src/pods/checkpoint_child.ts", "src/images/fetch_child.ts", "src/images/parse_child.ts", "src/images/trust/verify_child.ts"],
   "src/cli/serve.ts": ["src/daemon.ts"],
 };
 
@@ -157,6 +157,7 @@ Deno.test("house: what parses untrusted bytes does not reach libc", () => {
     for (const { target, typeOnly } of byPath.get(path)?.imports ?? []) if (!typeOnly) visit(target);
   };
   visit("src/images/parse_child.ts");
+  visit("src/images/trust/verify_child.ts");
   assertEquals([...reached].filter((path) => path.startsWith("src/sys/")), []);
   assertEquals(reached.size > 1, true);
 });

@@ -11,8 +11,13 @@ export const pullImage =
   async (request: PullImageRequest, { signal }: CallContext): Promise<PullImageResponse> => {
     const name = imageName(request.image);
     const auth = registryAuth(request.auth);
+    const namespace = request.sandboxConfig?.metadata?.namespace ?? "";
     try {
-      const { id } = await track("pull-image", name, (onStep) => images.pull(name, auth, { signal, onStep }));
+      const { id } = await track(
+        "pull-image",
+        name,
+        (onStep) => images.pull(name, auth, { signal, namespace, onStep }),
+      );
       return { imageRef: id };
     } catch (error) {
       throw asKubeletReads(error);
@@ -20,11 +25,11 @@ export const pullImage =
   };
 
 /**
- * The kubelet finds its reason `RegistryUnavailable` by the first word of the error, and puts the name of the code before
- * it, unless the code is UNKNOWN.
+ * The kubelet finds its reasons `RegistryUnavailable` and `SignatureValidationFailed` by the first word of the error, and puts
+ * the name of the code before it, unless the code is UNKNOWN.
  */
 function asKubeletReads(error: unknown): unknown {
-  if (!(error instanceof RpcError) || !error.message.startsWith("RegistryUnavailable")) return error;
+  if (!(error instanceof RpcError) || !/^(?:RegistryUnavailable|SignatureValidationFailed)/.test(error.message)) return error;
   return new RpcError(Code.UNKNOWN, error.message, { cause: error.cause });
 }
 

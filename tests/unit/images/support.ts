@@ -65,6 +65,9 @@ export function imagesConfig(changes: Partial<Config["images"]> = {}): Config["i
   return {
     registries: {},
     pinned: [],
+    policy: "",
+    policyDir: "",
+    registriesDir: "",
     platform: "linux/amd64",
     limits: { layers: 128, entriesPerLayer: 100_000, inflatedBytesPerLayer: 1 << 30, manifestBytes: 4 << 20 },
     stallTimeoutSeconds: 5,
