@@ -1,3 +1,4 @@
+import type { Config } from "../config/types.ts";
 import type { Kernel } from "../sys/mod.ts";
 
 /** What any child of ours may know of the environment: where Deno keeps its own files when it runs from source. */
@@ -17,8 +18,19 @@ const NETWORK = [
   "all_proxy",
 ];
 
-/** The environment of a child; `network` adds proxies and where the node's certificates are. */
-export function childEnvironment(kernel: Kernel, { network }: { network: boolean }): Record<string, string> {
+export interface ChildEnvironmentOptions {
+  /** Adds proxies and where the node's certificates are. */
+  network: boolean;
+  proxy?: Config["images"]["proxy"];
+}
+
+/** A proxy elsewhere cannot reach what is on this node. */
+const ALWAYS_DIRECT = ["localhost", "127.0.0.0/8", "::1"];
+
+export function childEnvironment(
+  kernel: Kernel,
+  { network, proxy }: ChildEnvironmentOptions,
+): Record<string, string> {
   const names = [...ALWAYS, ...(Deno.build.standalone ? [] : FROM_SOURCE), ...(network ? NETWORK : [])];
   const environment: Record<string, string> = {};
   for (const line of kernel.readText("/proc/self/environ").split("\0")) {
@@ -27,7 +39,22 @@ export function childEnvironment(kernel: Kernel, { network }: { network: boolean
       environment[line.slice(0, equals)] = line.slice(equals + 1);
     }
   }
+  if (!network) return environment;
   // Deno's own list of authorities is Mozilla's; a node's administrator adds to the node's.
-  if (network) environment.DENO_TLS_CA_STORE ??= "system";
+  environment.DENO_TLS_CA_STORE ??= "system";
+  setProxies(environment, proxy);
   return environment;
+}
+
+/** The configuration wins over the environment; both spellings of a variable count. */
+function setProxies(environment: Record<string, string>, proxy: Config["images"]["proxy"] | undefined): void {
+  const set = (name: string, value: string) => {
+    delete environment[name.toLowerCase()];
+    environment[name] = value;
+  };
+  if (proxy?.http) set("HTTP_PROXY", proxy.http);
+  if (proxy?.https) set("HTTPS_PROXY", proxy.https);
+  const given = environment.no_proxy ?? environment.NO_PROXY ?? "";
+  const direct = proxy && proxy.noProxy.length > 0 ? proxy.noProxy.join(",") : given;
+  set("NO_PROXY", [direct, ...ALWAYS_DIRECT].filter((part) => part !== "").join(","));
 }

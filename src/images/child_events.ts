@@ -45,8 +45,23 @@ export interface Endpoint {
   url: string;
   /** The registry that a mirror stands for. */
   mirrorOf?: string;
-  /** Only for the registry itself, never for a mirror. */
+  /** Sent as the query `ns`, by which a mirror of several registries tells them apart. */
+  namespace?: string;
+  /** Where it is not the source's: the name was rewritten. */
+  repository?: string;
+  tag?: string;
+  /** As image names call it, where that is not the host of the URL. */
+  host?: string;
+  /** The URL is https, but where TLS is not spoken at all, http will do. */
+  insecure?: boolean;
   auth?: RegistryAuth;
+  tls?: {
+    /** PEM, besides what the node trusts. */
+    caCerts: string[];
+    /** PEM: shown to the endpoint's own host only. */
+    cert?: string;
+    key?: string;
+  };
 }
 
 export type FetchCommand =

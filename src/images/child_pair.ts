@@ -18,7 +18,7 @@ import {
   type ParseTask,
 } from "./child_events.ts";
 import { readParseEvent } from "./parse_events.ts";
-import { childEnvironment } from "./child_environment.ts";
+import { childEnvironment, type ChildEnvironmentOptions } from "./child_environment.ts";
 
 /** See setpriority(2): they get a third of the processor time of what runs beside them. */
 const CHILD_NICE = 5;
@@ -30,6 +30,7 @@ export interface ChildPairOptions {
   programs: Programs;
   task: ParseTask;
   source: FetchSource;
+  proxy?: ChildEnvironmentOptions["proxy"];
   /** See {@link ImageServiceOptions}; the pull goes on if it fails. */
   setAside?: (pid: number) => Promise<void>;
   /** Bytes of layers that went from one child to the other so far. */
@@ -65,13 +66,13 @@ export class ChildPair implements AsyncDisposable {
   #setAside: number;
   #onBytes: (bytes: number) => void;
 
-  constructor({ kernel, programs, task, source, onBytes, setAside }: ChildPairOptions) {
+  constructor({ kernel, programs, task, source, proxy, onBytes, setAside }: ChildPairOptions) {
     this.#onBytes = onBytes ?? (() => {});
     using pipes = new Pipes(kernel);
     const [commands, data, fetchEvents, parseEvents] = [pipes.open(), pipes.open(), pipes.open(), pipes.open()];
     const [program, ...fetchArguments] = selfCommand("__fetch");
     this.#fetch = programs.spawn(program, fetchArguments, {
-      env: childEnvironment(kernel, { network: source.kind === "registry" }),
+      env: childEnvironment(kernel, { network: source.kind === "registry", proxy }),
       fds: { 0: commands.read, 1: data.write, 2: fetchEvents.write },
     });
     try {

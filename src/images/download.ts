@@ -267,7 +267,7 @@ export class Downloads {
       platform: this.platform,
       limits: { layers, entries: entriesPerLayer, inflatedBytes: inflatedBytesPerLayer, documentBytes: manifestBytes },
     };
-    const pair = stack.use(new ChildPair({ kernel, programs, task, source, onBytes, setAside }));
+    const pair = stack.use(new ChildPair({ kernel, programs, task, source, proxy: config.proxy, onBytes, setAside }));
     const owned = stack.move();
     return { pair, staging, [Symbol.asyncDispose]: () => owned.disposeAsync() };
   }

@@ -1,4 +1,4 @@
-import { formatReference, parseReference, type Reference, repositoryName } from "./reference.ts";
+import { formatReference, type Reference, repositoryName } from "./reference.ts";
 import type { ImageRecord } from "./types.ts";
 
 const ID_PREFIX = /^(?:sha256:)?([0-9a-f]{2,64})$/;
@@ -36,25 +36,24 @@ export class ImageIndex {
     return this.#images.get(this.#byName.get(tag) ?? "");
   }
 
-  /** By name (tag, digest, or both, of which the digest decides), ID, or the only ID with that beginning. */
-  resolve(text: string): ImageRecord | undefined {
+  /**
+   * By name (tag, digest, or both, of which the digest decides), ID, or the only ID with that beginning.
+   * @param names the whole names that the text may stand for, in order; none where it is no name.
+   */
+  resolve(text: string, names: Reference[]): ImageRecord | undefined {
     const exact = this.#images.get(text) ?? this.#images.get(`sha256:${text}`);
     if (exact) return exact;
-    const named = this.#byNameOf(text);
-    if (named) return named;
+    for (const name of names) {
+      const named = this.#named(name);
+      if (named) return named;
+    }
     const prefix = ID_PREFIX.exec(text)?.[1];
     if (prefix === undefined) return undefined;
     const matches = [...this.#images.values()].filter(({ id }) => id.startsWith(`sha256:${prefix}`));
     return matches.length === 1 ? matches[0] : undefined;
   }
 
-  #byNameOf(text: string): ImageRecord | undefined {
-    let reference: Reference;
-    try {
-      reference = parseReference(text);
-    } catch {
-      return undefined;
-    }
+  #named(reference: Reference): ImageRecord | undefined {
     const name = reference.digest === undefined
       ? formatReference(reference)
       : `${repositoryName(reference)}@${reference.digest}`;

@@ -5,7 +5,6 @@ import { Code, messageOf, RpcError } from "../rpc/status.ts";
 import type { Kernel, Programs } from "../sys/mod.ts";
 import type { FetchSource } from "./child_events.ts";
 import { type DownloadedImage, Downloads } from "./download.ts";
-import { registrySource } from "./fetch_source.ts";
 import { ImageIndex } from "./image_index.ts";
 import { JoinedPulls, type PullOptions, type PullWork } from "./joined_pulls.ts";
 import { LayerStore } from "./layer_store.ts";
@@ -14,9 +13,12 @@ import { mirrorsOf, wrongBytesFromMirror } from "./mirrors.ts";
 import { probeStorage, type StorageFacts } from "./mount/probe.ts";
 import { RootFilesystems } from "./mount/root_filesystems.ts";
 import { formatReference, parseReference, type Reference, repositoryName } from "./reference.ts";
+import { ImageSources } from "./sources/image_sources.ts";
+import { firstThatCanBeHad } from "./sources/short_names.ts";
 import { Gate, type ManifestCheck } from "./trust/gate.ts";
 import type { Verdict } from "./trust/types.ts";
 import type {
+  ImageNameExplanation,
   ImageRecord,
   Images,
   ImageTable,
@@ -55,6 +57,7 @@ export class ImageService implements Images, AsyncDisposable {
   #layers: LayerStore;
   #downloads: Downloads;
   #pulls = new JoinedPulls<ImageRecord>();
+  #sources: ImageSources;
   #rootfs: RootFilesystems;
   #gate: Gate;
   #facts = NOT_PROBED;
@@ -77,6 +80,7 @@ export class ImageService implements Images, AsyncDisposable {
       isComplete: (id) => this.#isComplete(id),
       setAside,
     });
+    this.#sources = new ImageSources({ kernel, programs, logger, config: config.images });
     const { root, state } = config;
     this.#gate = new Gate(root, { config: config.images, kernel, programs });
     this.#rootfs = new RootFilesystems({
@@ -93,6 +97,7 @@ export class ImageService implements Images, AsyncDisposable {
   /** Reads the table, cleans up after a crash, and begins to find out what this kernel can do. Once, before anything else. */
   async start(): Promise<void> {
     for (const folder of [this.#config.root, this.#config.state]) this.#kernel.mkdirs(folder, 0o700);
+    this.#sources.start();
     await this.#layers.start();
     for (const image of this.#table.images()) {
       const lost = image.layers.filter((diffId) => !this.#layers.get(diffId));
@@ -130,7 +135,11 @@ export class ImageService implements Images, AsyncDisposable {
   }
 
   resolve(reference: string): ImageRecord | undefined {
-    return this.#index.resolve(reference);
+    return this.#index.resolve(reference, this.#sources.names(reference));
+  }
+
+  explain(reference: string, namespace: string): ImageNameExplanation[] {
+    return this.#sources.explain(reference, namespace);
   }
 
   list(): ImageRecord[] {
@@ -138,27 +147,29 @@ export class ImageService implements Images, AsyncDisposable {
   }
 
   async pull(reference: string, auth: RegistryAuth | undefined, options: PullOptions): Promise<ImageRecord> {
-    const parsed = parseReference(reference);
-    const source = registrySource(parsed, auth, this.#config.images);
-    const name = formatReference(parsed);
-    const credentials = createHash("sha256").update(JSON.stringify(auth ?? null)).digest("hex");
     const namespace = options.namespace ?? "";
-    const check = await this.#gate.forPull(parsed, namespace);
-    return await this.#joined(
-      `${name}\n${credentials}\n${namespace}`,
-      `pull ${name}`,
-      options,
-      (work) => this.#pull(parsed, source, { ...work, check }),
+    const requester = createHash("sha256").update(JSON.stringify([auth ?? null, namespace])).digest("hex");
+    return await firstThatCanBeHad(
+      this.#sources.candidates(reference),
+      async (candidate) => {
+        const name = formatReference(candidate);
+        const check = await this.#gate.forPull(candidate, namespace);
+        return await this.#joined(`${name}\n${requester}`, `pull ${name}`, options, async (work) => {
+          const source = await this.#sources.source(candidate, { auth, namespace });
+          return await this.#pull(candidate, source, { ...work, check });
+        });
+      },
+      options.signal,
     );
   }
 
   /** How far the pull of this reference is, if one runs. */
   pullProgress(reference: string): PullProgress | undefined {
-    try {
-      return this.#pulls.progress(`${formatReference(parseReference(reference))}\n`);
-    } catch {
-      return undefined;
+    for (const name of this.#sources.names(reference)) {
+      const progress = this.#pulls.progress(`${formatReference(name)}\n`);
+      if (progress) return progress;
     }
+    return undefined;
   }
 
   async verify(
@@ -166,21 +177,20 @@ export class ImageService implements Images, AsyncDisposable {
     auth: RegistryAuth | undefined,
     { namespace = "", signal }: { namespace?: string; signal?: AbortSignal },
   ): Promise<Verdict> {
-    const image = this.#index.resolve(reference);
+    const image = this.resolve(reference);
     if (image) return await this.#gate.explainKept(image, { name: reference, namespace });
-    const parsed = parseReference(reference);
-    const source = registrySource(parsed, auth, this.#config.images);
-    const start = parsed.digest ?? parsed.tag!;
-    let verdict: Verdict | undefined;
-    const check: ManifestCheck = async (pair, digests, signal) => {
-      verdict = await this.#gate.explain(parsed, namespace, { pair, digests, signal });
-    };
-    await this.#failing(
-      `verify ${formatReference(parsed)}`,
-      { signal },
-      () => this.#downloads.inspect(source, start, check, signal ?? new AbortController().signal),
-    );
-    return verdict!;
+    return await firstThatCanBeHad(this.#sources.candidates(reference), async (candidate) => {
+      const source = await this.#sources.source(candidate, { auth, namespace });
+      let verdict: Verdict | undefined;
+      const check: ManifestCheck = async (pair, digests, signal) => {
+        verdict = await this.#gate.explain(candidate, namespace, { pair, digests, signal });
+      };
+      await this.#failing(`verify ${formatReference(candidate)}`, { signal }, async () => {
+        const stop = signal ?? new AbortController().signal;
+        await this.#downloads.inspect(source, candidate.digest ?? candidate.tag!, check, stop);
+      });
+      return verdict!;
+    }, signal);
   }
 
   async importLayout(path: string, name: string | undefined, options: PullOptions): Promise<ImageRecord[]> {
@@ -209,7 +219,7 @@ export class ImageService implements Images, AsyncDisposable {
   }
 
   async remove(reference: string, inUse: (imageId: string) => string[]): Promise<void> {
-    const image = this.#index.resolve(reference);
+    const image = this.resolve(reference);
     if (!image) return;
     const users = [...new Set([...inUse(image.id), ...this.#rootfs.usersOf(image.id)])];
     if (users.length > 0) {

@@ -1,9 +1,9 @@
 import type { PullProgress } from "./types.ts";
 
 export interface PullOptions {
-  /** Whose signature policy holds; none: the node's. */
-  namespace?: string;
   signal?: AbortSignal;
+  /** Of the pod that the image is for. */
+  namespace?: string;
   onProgress?: (progress: PullProgress) => void;
   onStep?: (step: string) => void;
 }

@@ -82,11 +82,17 @@ export function formatReference(reference: Reference): string {
   return repositoryName(reference) + tag + digest;
 }
 
+/** False for a short name (busybox, team/app:1), to which a registry has to be found. */
+export function hasRegistry(text: string): boolean {
+  const first = text.slice(0, Math.max(0, text.indexOf("/")));
+  return first !== "" &&
+    (/[.:]/.test(first) || first === "localhost" || first.startsWith("[") || first !== first.toLowerCase());
+}
+
 function splitDomain(name: string): { domain: string; path: string } {
   const slash = name.indexOf("/");
   const first = slash < 0 ? "" : name.slice(0, slash);
-  const isDomain = first !== "" &&
-    (/[.:]/.test(first) || first === "localhost" || first.startsWith("[") || first !== first.toLowerCase());
+  const isDomain = hasRegistry(name);
   let domain = isDomain ? first : DEFAULT_DOMAIN;
   let path = isDomain ? name.slice(slash + 1) : name;
   if (domain === LEGACY_DEFAULT_DOMAIN) domain = DEFAULT_DOMAIN;

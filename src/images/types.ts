@@ -60,6 +60,24 @@ export interface PullProgress {
   layersTotal: number;
 }
 
+/** A whole name that a name stands for, and where it would be looked for. Nothing in it is a secret. */
+export interface ImageNameExplanation {
+  name: string;
+  why: string;
+  /** Why nothing is tried, or "". */
+  refused: string;
+  endpoints: {
+    url: string;
+    /** As the endpoint knows it, with tag or digest. */
+    image: string;
+    why: string;
+    /** Where credentials would come from. */
+    credentials: string;
+    /** Files of certificates that count besides the node's own. */
+    certificates: string[];
+  }[];
+}
+
 /** Rows of images and layers: implemented by pods/store, handed to Images by its constructor. Writes are durable once the promise settles. */
 export interface ImageTable {
   images(): ImageRecord[];
@@ -121,9 +139,9 @@ export interface Images {
     reference: string,
     auth: RegistryAuth | undefined,
     options: {
-      /** Of the pod that the image is for: its signature policy holds. */
-      namespace?: string;
       signal?: AbortSignal;
+      /** Of the pod that the image is for: it may have credentials of its own. */
+      namespace?: string;
       onProgress?: (progress: PullProgress) => void;
       onStep?: (step: string) => void;
     },
@@ -134,6 +152,8 @@ export interface Images {
     auth: RegistryAuth | undefined,
     options: { namespace?: string; signal?: AbortSignal },
   ): Promise<Verdict>;
+  /** What a pull of this name would try, and why: for people. @throws {RpcError} for what is no name. */
+  explain(reference: string, namespace: string): ImageNameExplanation[];
   /** How far the pull of this reference is, if one runs. */
   pullProgress?(reference: string): PullProgress | undefined;
   importLayout(

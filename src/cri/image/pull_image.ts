@@ -29,7 +29,9 @@ export const pullImage =
  * the name of the code before it, unless the code is UNKNOWN.
  */
 function asKubeletReads(error: unknown): unknown {
-  if (!(error instanceof RpcError) || !/^(?:RegistryUnavailable|SignatureValidationFailed)/.test(error.message)) return error;
+  if (!(error instanceof RpcError) || !/^(?:RegistryUnavailable|SignatureValidationFailed)/.test(error.message)) {
+    return error;
+  }
   return new RpcError(Code.UNKNOWN, error.message, { cause: error.cause });
 }
 

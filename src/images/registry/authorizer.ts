@@ -3,6 +3,7 @@ import type { RegistryAuth } from "../types.ts";
 import { type Challenge, parseChallenges } from "./challenge.ts";
 import { RegistryFailure } from "./failure.ts";
 import { boundedText, httpFailure, shownUrl, USER_AGENT } from "./http.ts";
+import type { Transport } from "./transport.ts";
 
 const MAX_TOKEN_RESPONSE = 1 << 20;
 
@@ -15,10 +16,17 @@ export class Authorizer {
   #origin: URL;
   #repository: string;
   #auth: RegistryAuth;
+  #transport: Pick<Transport, "fetch">;
   #header: string | undefined;
 
-  constructor(origin: URL, repository: string, auth: RegistryAuth | undefined) {
+  constructor(
+    origin: URL,
+    repository: string,
+    auth: RegistryAuth | undefined,
+    transport: Pick<Transport, "fetch"> = { fetch },
+  ) {
     this.#origin = origin;
+    this.#transport = transport;
     this.#repository = repository;
     this.#auth = auth ?? {};
     if (this.#auth.registryToken) this.#header = `Bearer ${this.#auth.registryToken}`;
@@ -60,7 +68,7 @@ export class Authorizer {
       await (this.#auth.identityToken
         ? this.#refresh(realm, service, scope, this.#auth.identityToken, signal)
         : this.#ask(realm, service, scope, signal));
-    if (!response.ok) throw await httpFailure("POST", realm, response);
+    if (!response.ok) throw await httpFailure(this.#auth.identityToken ? "POST" : "GET", realm, response);
     const body = await boundedText(response, MAX_TOKEN_RESPONSE);
     let token: unknown;
     try {
@@ -96,7 +104,7 @@ export class Authorizer {
     const basic = this.#basic();
     const headers: Record<string, string> = { "user-agent": USER_AGENT };
     if (basic !== undefined) headers.authorization = basic;
-    return request(url, { headers, signal });
+    return this.#request(url, { headers, signal });
   }
 
   #refresh(realm: URL, service: string, scope: string, token: string, signal: AbortSignal): Promise<Response> {
@@ -107,15 +115,18 @@ export class Authorizer {
       scope,
       client_id: "skiff",
     });
-    return request(realm, { method: "POST", body, headers: { "user-agent": USER_AGENT }, signal });
+    return this.#request(realm, { method: "POST", body, headers: { "user-agent": USER_AGENT }, signal });
   }
-}
 
-/** Without following: a redirect would carry the credentials along. */
-async function request(url: URL, init: RequestInit): Promise<Response> {
-  try {
-    return await fetch(url, { ...init, redirect: "manual" });
-  } catch (cause) {
-    throw new RegistryFailure(`cannot reach the token server ${shownUrl(url)}`, { cause });
+  /** Without following: a redirect would carry the credentials along. */
+  async #request(url: URL, init: RequestInit): Promise<Response> {
+    try {
+      return await this.#transport.fetch(url, { ...init, redirect: "manual" });
+    } catch (cause) {
+      throw new RegistryFailure(`cannot reach the token server ${shownUrl(url)}`, {
+        cause: init.signal?.aborted ? init.signal.reason : cause,
+        retriable: !String(cause).includes("peer certificate"),
+      });
+    }
   }
 }

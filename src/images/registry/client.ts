@@ -1,7 +1,9 @@
 import type { Endpoint } from "../child_events.ts";
 import { Authorizer } from "./authorizer.ts";
+import { connectionFailure, speaksNoTls } from "./connection_failure.ts";
 import { RegistryFailure } from "./failure.ts";
 import { httpFailure, shownUrl, USER_AGENT } from "./http.ts";
+import { Transport } from "./transport.ts";
 
 const MAX_REDIRECTS = 10;
 const MAX_LOGINS = 2;
@@ -12,15 +14,19 @@ export class RegistryClient {
   #base: URL;
   #repository: string;
   #authorizer: Authorizer;
+  #transport: Transport;
   #query: string;
+  /** False while it is not known whether an insecure registry speaks TLS. */
+  #schemeKnown: boolean;
 
   constructor(endpoint: Endpoint, repository: string) {
     this.endpoint = endpoint;
     this.#base = new URL(endpoint.url);
-    this.#repository = repository;
-    this.#authorizer = new Authorizer(this.#base, repository, endpoint.auth);
-    // What a mirror of several registries tells them apart by.
-    this.#query = endpoint.mirrorOf === undefined ? "" : `?ns=${encodeURIComponent(endpoint.mirrorOf)}`;
+    this.#repository = endpoint.repository ?? repository;
+    this.#transport = new Transport(endpoint);
+    this.#authorizer = this.#newAuthorizer();
+    this.#query = endpoint.namespace === undefined ? "" : `?ns=${encodeURIComponent(endpoint.namespace)}`;
+    this.#schemeKnown = !endpoint.insecure || this.#base.protocol === "http:";
   }
 
   /**
@@ -32,6 +38,7 @@ export class RegistryClient {
     headers: Record<string, string>,
     signal: AbortSignal,
   ): Promise<{ response: Response; url: URL }> {
+    if (!this.#schemeKnown) await this.#findScheme(signal);
     let url = new URL(
       `${this.#base.origin}${this.#base.pathname.replace(/\/$/, "")}/v2/${this.#repository}/${path}${this.#query}`,
     );
@@ -46,7 +53,7 @@ export class RegistryClient {
       }
       if ([301, 302, 303, 307, 308].includes(response.status) && location !== null) {
         await response.body?.cancel();
-        url = redirectTarget(location, url);
+        url = redirectTarget(location, url, this.endpoint);
         redirects++;
         continue;
       }
@@ -62,31 +69,52 @@ export class RegistryClient {
     const authorization = this.#authorizer.header;
     if (authorization !== undefined && url.origin === this.#base.origin) all.authorization = authorization;
     try {
-      return await fetch(url, { headers: all, redirect: "manual", signal });
+      return await this.#transport.fetch(url, { headers: all, signal });
     } catch (cause) {
-      throw connectionFailure(url, signal.aborted ? signal.reason : cause);
+      throw connectionFailure(url, signal.aborted ? signal.reason : cause, this.endpoint);
     }
   }
+
+  /** Plain HTTP only where nothing speaks TLS: a certificate that is wrong is told, not gone round. */
+  async #findScheme(signal: AbortSignal): Promise<void> {
+    const secure = new URL("/v2/", this.#base);
+    const refusal = await this.#ping(secure, signal);
+    if (refusal !== undefined) {
+      if (signal.aborted || !speaksNoTls(refusal)) throw connectionFailure(secure, refusal, this.endpoint);
+      const plain = new URL(secure);
+      plain.protocol = "http:";
+      const second = await this.#ping(plain, signal);
+      // The server may be about to start: another attempt begins with TLS again.
+      if (second !== undefined) throw connectionFailure(plain, second, this.endpoint);
+      this.#base.protocol = "http:";
+      this.#authorizer = this.#newAuthorizer();
+    }
+    this.#schemeKnown = true;
+  }
+
+  /** Why there was no answer, or nothing. */
+  async #ping(url: URL, signal: AbortSignal): Promise<unknown> {
+    try {
+      const response = await this.#transport.fetch(url, { headers: { "user-agent": USER_AGENT }, signal });
+      await response.body?.cancel();
+      return undefined;
+    } catch (cause) {
+      return signal.aborted ? signal.reason : cause;
+    }
+  }
+
+  #newAuthorizer(): Authorizer {
+    return new Authorizer(this.#base, this.#repository, this.endpoint.auth, this.#transport);
+  }
 }
 
-/** Mistakes in a setup, told by what TLS says, are not worth another attempt. */
-function connectionFailure(url: URL, cause: unknown): RegistryFailure {
-  const text = String(cause);
-  const failed = (reason: string) =>
-    new RegistryFailure(`GET ${shownUrl(url)}: ${reason}`, { retriable: false, cause });
-  if (text.includes("peer certificate")) {
-    return failed("its certificate is not trusted; add the authority that signed it to this node's certificates");
-  }
-  if (text.includes("InvalidContentType")) {
-    return failed(
-      `it does not speak TLS; if that is as it should be, set images.registries."${url.host}".plainHttp: true`,
-    );
-  }
-  return new RegistryFailure(`GET ${shownUrl(url)}: no answer`, { cause });
-}
-
-function redirectTarget(location: string, from: URL): URL {
+function redirectTarget(location: string, from: URL, { insecure }: Endpoint): URL {
   const url = URL.parse(location, from);
+  if (from.protocol === "https:" && url?.protocol === "http:" && !insecure) {
+    throw new RegistryFailure(`${shownUrl(from)} redirects to ${shownUrl(url)}, where nothing is encrypted`, {
+      retriable: false,
+    });
+  }
   if (url && (url.protocol === "https:" || url.protocol === "http:")) return url;
   throw new RegistryFailure(
     `${shownUrl(from)} redirects to ${JSON.stringify(location.slice(0, 200))}, which is no web address`,

@@ -9,12 +9,14 @@ export class RegistryFailure extends Error {
   readonly retryAfter: number | undefined;
   /** Asking again, or asking elsewhere, may help. */
   readonly retriable: boolean;
+  #code: Code | undefined;
 
   constructor(
     message: string,
-    options: { status?: number; retryAfter?: number; retriable?: boolean; cause?: unknown } = {},
+    options: { status?: number; retryAfter?: number; retriable?: boolean; cause?: unknown; code?: Code } = {},
   ) {
     super(message, { cause: options.cause });
+    this.#code = options.code;
     this.status = options.status ?? 0;
     this.retryAfter = options.retryAfter;
     this.retriable = options.retriable ??
@@ -22,6 +24,7 @@ export class RegistryFailure extends Error {
   }
 
   get code(): Code {
+    if (this.#code !== undefined) return this.#code;
     switch (this.status) {
       case 401:
         return Code.UNAUTHENTICATED;
@@ -51,7 +54,7 @@ export class RegistryFailure extends Error {
       case 404:
         return "; check the name and the tag, and if the image is private, the pull secret";
       case 429:
-        return "; the registry limits its clients: wait, log in, or set a mirror (images.registries)";
+        return "; the registry limits its clients: wait, log in, or set a mirror (images.registries, registries.conf)";
       default:
         return "";
     }

@@ -8,6 +8,9 @@ import { boundedBytes, shownUrl } from "./http.ts";
 import { Retries } from "./retries.ts";
 import { StallGuard } from "./stall.ts";
 
+/** Milliseconds that a mirror gets for a first answer while there is somewhere else to ask. */
+const MIRROR_PATIENCE = 15_000;
+
 const ACCEPT = [...INDEX_TYPES, ...MANIFEST_TYPES].join(", ");
 
 /** A repository at a registry, with its mirrors before it. */
@@ -27,9 +30,10 @@ export class RegistrySource implements ByteSource {
       `manifest ${reference} of ${this.#name}`,
       (client) =>
         retriesAt(client).run(async () => {
-          using guard = new StallGuard(this.#stall);
+          using guard = this.#guard(client);
+          const wanted = reference.includes(":") ? reference : client.endpoint.tag ?? reference;
           const { response, url } = await guard.wait(
-            client.get(`manifests/${reference}`, { accept: ACCEPT }, guard.signal),
+            client.get(`manifests/${wanted}`, { accept: ACCEPT }, guard.signal),
           );
           const bytes = await guard.wait(
             bodyOf(url, guard.signal, boundedBytes(response, limit, "images.limits.manifestBytes")),
@@ -44,7 +48,7 @@ export class RegistrySource implements ByteSource {
   async *blob(descriptor: Descriptor): AsyncGenerator<Uint8Array> {
     const tried: { url: string; error: unknown }[] = [];
     let offset = 0;
-    for (const client of this.#clients) {
+    for (const client of [...this.#clients]) {
       try {
         const retries = retriesAt(client);
         while (offset < descriptor.size) {
@@ -70,7 +74,7 @@ export class RegistrySource implements ByteSource {
   }
 
   async *#connection(client: RegistryClient, descriptor: Descriptor, offset: number): AsyncGenerator<Uint8Array> {
-    using guard = new StallGuard(this.#stall);
+    using guard = this.#guard(client);
     const headers: Record<string, string> = offset === 0 ? {} : { range: `bytes=${offset}-` };
     const { response, url } = await guard.wait(client.get(`blobs/${descriptor.digest}`, headers, guard.signal));
     if (!response.body) throw new RegistryFailure(`GET ${shownUrl(url)}: an answer without a body`);
@@ -102,11 +106,19 @@ export class RegistrySource implements ByteSource {
     }
   }
 
+  #guard({ endpoint }: RegistryClient): StallGuard {
+    const hurry = endpoint.mirrorOf !== undefined && this.#clients.at(-1)?.endpoint !== endpoint;
+    return new StallGuard(hurry ? Math.min(MIRROR_PATIENCE, this.#stall) : this.#stall);
+  }
+
   async #anywhere<T>(what: string, attempt: (client: RegistryClient) => Promise<T>): Promise<T> {
     const tried: { url: string; error: unknown }[] = [];
-    for (const client of this.#clients) {
+    for (const client of [...this.#clients]) {
       try {
-        return await attempt(client);
+        const result = await attempt(client);
+        // What comes next is most likely there, too; the ones before are not waited for again.
+        this.#clients = [client, ...this.#clients.filter((other) => other !== client)];
+        return result;
       } catch (error) {
         tried.push({ url: client.endpoint.url, error });
       }

@@ -1,14 +1,12 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { SourceError } from "../../../src/images/byte_source.ts";
 import type { Endpoint } from "../../../src/images/child_events.ts";
-import { registrySource } from "../../../src/images/fetch_source.ts";
-import { parseReference } from "../../../src/images/reference.ts";
 import { parseChallenges } from "../../../src/images/registry/challenge.ts";
 import { RegistrySource } from "../../../src/images/registry/registry_source.ts";
 import type { RegistryAuth } from "../../../src/images/types.ts";
 import { Code } from "../../../src/rpc/status.ts";
 import { cutBody, startTestRegistry, type TestRegistry } from "./registry_support.ts";
-import { buildImage, imagesConfig, sha256 } from "./support.ts";
+import { buildImage, sha256 } from "./support.ts";
 import { concat, file, tar } from "./tar_builder.ts";
 
 const IMAGE = buildImage([tar([file("big", crypto.getRandomValues(new Uint8Array(60_000)))])]);
@@ -179,7 +177,7 @@ Deno.test("RegistrySource asks mirrors first, in order and without credentials, 
   await using host = startTestRegistry(IMAGE);
   down.misbehave = () => new Response("", { status: 500 });
   const source = sourceOf([
-    { url: `http://${down.host}/prefix/`, mirrorOf: "example.com" },
+    { url: `http://${down.host}/prefix/`, mirrorOf: "example.com", namespace: "example.com" },
     { url: `http://${empty.host}`, mirrorOf: "example.com" },
     at(host, { registryToken: "secret" }),
   ]);
@@ -337,18 +335,4 @@ Deno.test("parseChallenges() reads several challenges in one header, quoted comm
   );
   assertEquals(parseChallenges(""), []);
   assertEquals(parseChallenges('"""'), []);
-});
-
-Deno.test("registrySource() gives credentials that name a server to no other", () => {
-  const images = imagesConfig({
-    registries: { "example.com": { mirrors: [{ url: "http://mirror" }], plainHttp: false } },
-  });
-  const authOf = (name: string, serverAddress: string) => {
-    const source = registrySource(parseReference(name), { username: "u", serverAddress }, images);
-    return source.kind === "registry" ? source.endpoints.map(({ url, auth }) => [url, auth?.username]) : [];
-  };
-  assertEquals(authOf("example.com/a", ""), [["http://mirror", undefined], ["https://example.com", "u"]]);
-  assertEquals(authOf("example.com/a", "https://example.com/v2/")[1], ["https://example.com", "u"]);
-  assertEquals(authOf("example.com/a", "other.example.com")[1], ["https://example.com", undefined]);
-  assertEquals(authOf("a", "https://index.docker.io/v1/"), [["https://registry-1.docker.io", "u"]]);
 });

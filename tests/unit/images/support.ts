@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
-import type { Config } from "../../../src/config/types.ts";
+import { type Config, defaultConfig } from "../../../src/config/mod.ts";
 import { ImageService } from "../../../src/images/mod.ts";
 import type { ImageRecord, ImageTable, LayerRecord } from "../../../src/images/types.ts";
 import type { Logger } from "../../../src/observe/types.ts";
@@ -63,7 +63,9 @@ export interface TestStore extends AsyncDisposable {
 
 export function imagesConfig(changes: Partial<Config["images"]> = {}): Config["images"] {
   return {
-    registries: {},
+    ...defaultConfig().images,
+    registriesConf: "/nowhere/registries.conf",
+    authFiles: [],
     pinned: [],
     policy: "",
     policyDir: "",
