@@ -232,7 +232,8 @@ const shape: Shape<Config> = {
       check: rules.imageName,
     }),
     policy: text({
-      doc: "The signature policy (containers-policy.json(5)): which images may be pulled and run. A file that is wrong refuses " +
+      doc:
+        "The signature policy (containers-policy.json(5)): which images may be pulled and run. A file that is wrong refuses " +
         "every image. Empty: /etc/containers/policy.json if it is there, else every image is accepted. See docs/trust.md.",
       default: "",
       reload: "restart",
@@ -240,7 +241,8 @@ const shape: Shape<Config> = {
       check: rules.absolutePathOrEmpty,
     }),
     policyDir: text({
-      doc: "Folder with policies for single namespaces: for the pods of one with a file `NAMESPACE.json` there, that file holds " +
+      doc:
+        "Folder with policies for single namespaces: for the pods of one with a file `NAMESPACE.json` there, that file holds " +
         "instead of `images.policy`. Empty: none.",
       default: "/etc/skiff/policies",
       reload: "restart",

@@ -28,7 +28,13 @@ export async function mountImageVolumes(
     const id = `${containerId}.${index}`;
     job.undo("rootfs", { id });
     try {
-      const path = await images.mountVolume({ id, image, use: imageUse(sandbox, spec), subPath, idmap: userns && layerIdmap(userns) });
+      const path = await images.mountVolume({
+        id,
+        image,
+        use: imageUse(sandbox, spec),
+        subPath,
+        idmap: userns && layerIdmap(userns),
+      });
       volumes.push({ id, index, imageId: image.id, path });
     } catch (cause) {
       // The kubelet has a reason of its own for it, told by the first word.

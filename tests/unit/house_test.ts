@@ -43,7 +43,12 @@ const SIDE_DOORS =
 /** Where a second process of the same file starts, and what puts the house together. */
 const ENTRANCES: Record<string, string[]> = {
   "main.ts": ["src/cli/commands.ts", "src/cli/run.ts"],
-  "src/cli/commands.ts": ["src/pods/checkpoint_child.ts", "src/images/fetch_child.ts", "src/images/parse_child.ts", "src/images/trust/verify_child.ts"],
+  "src/cli/commands.ts": [
+    "src/pods/checkpoint_child.ts",
+    "src/images/fetch_child.ts",
+    "src/images/parse_child.ts",
+    "src/images/trust/verify_child.ts",
+  ],
   "src/cli/serve.ts": ["src/daemon.ts"],
 };
 

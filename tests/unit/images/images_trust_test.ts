@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { OCI_INDEX } from "../../../src/images/media_types.ts";
-import { Code, messageOf, RpcError } from "../../../src/rpc/status.ts";
+import { Code, messageOf, type RpcError } from "../../../src/rpc/status.ts";
 import "../real_kernel.ts";
 import { cutBody, hasDockerRegistry, push, startDockerRegistry, startTestRegistry } from "./registry_support.ts";
 import { buildImage, buildIndex, openStore, type TestImage, type TestStore } from "./support.ts";
