@@ -78,7 +78,7 @@ class Reader {
       }
       return name;
     });
-    const registries = tables(document, "registry", fail) ?? [];
+    const registries = tables(document, "registry", "registry", fail) ?? [];
     return {
       rules: distinct(registries.map((table, index) => this.#registry(table, index))),
       search,
@@ -104,7 +104,7 @@ class Reader {
       throw fail("pull-from-mirror", "is for [[registry.mirror]], not for the registry itself");
     }
     const byDigestOnly = flag(table, "mirror-by-digest-only", fail);
-    const mirrors = tables(table, "mirror", fail) ?? [];
+    const mirrors = tables(table, "mirror", "registry.mirror", fail) ?? [];
     return {
       prefix,
       location: to,
@@ -235,9 +235,9 @@ function texts(table: Table, key: string, fail: Fail): string[] | undefined {
   return value;
 }
 
-function tables(table: Table, key: string, fail: Fail): Table[] | undefined {
+function tables(table: Table, key: string, header: string, fail: Fail): Table[] | undefined {
   const value = table[key];
   if (value === undefined) return undefined;
-  if (!Array.isArray(value) || !value.every(isTable)) throw fail(key, `is not a list of tables: write [[…${key}]]`);
+  if (!Array.isArray(value) || !value.every(isTable)) throw fail(key, `is not a list of tables: write [[${header}]]`);
   return value;
 }
