@@ -35,5 +35,12 @@ export const suites: readonly Suite[] = [
     when: "full",
     says: "the compiled binary in an emulated machine with Linux 6.1, cgroup v2 alone and every capability",
   },
+  {
+    name: "kubelet",
+    needsRoot: true,
+    when: "full",
+    says:
+      "a whole Kubernetes cluster on the compiled binary, seen through kubectl; with --full long checks and crun, too",
+  },
   { name: "faults", needsRoot: true, when: "full", says: "kill -9, slow and failing programs, hostile input" },
 ];

@@ -1,0 +1,73 @@
+/** A whole cluster comes up on the compiled binary, every check runs in it, and it goes without a trace. */
+import { summarize } from "../support/summary.ts";
+import { onSkiff, peer } from "../support/runtime_under_test.ts";
+import { exists } from "../support/tools.ts";
+import type { AttachedCluster } from "./attached.ts";
+import { checks } from "./checks.ts";
+import { type ClusterOptions, defaults, programs } from "./options.ts";
+import { type CheckResult, choose, count, runCheck } from "./runner.ts";
+import { down, up } from "./up_down.ts";
+
+const full = Deno.env.get("SKIFF_TEST_FULL") === "1";
+/** Most of a check is waiting. */
+const PARALLEL = 4;
+/** Of a program's log, when a check has failed. */
+const LOG_END = 3_000;
+const free = { sanitizeOps: false, sanitizeResources: false, sanitizeExit: false };
+
+for (const ociRuntime of full ? ["runc", "crun"] as const : ["runc"] as const) {
+  const runtime = onSkiff ? "skiff" : "containerd";
+  Deno.test({
+    name: `a cluster on ${onSkiff ? "the compiled binary" : peer} with ${ociRuntime} (root)`,
+    ignore: Deno.uid() !== 0,
+    ...free,
+    fn: async (test) => {
+      if (!exists(`${programs}/kubelet`)) throw new Error(`no kubelet in ${programs}: run scripts/setup --kubernetes`);
+      const options: ClusterOptions = { ...defaults, name: `test-${Deno.pid}`, runtime, ociRuntime };
+      const cluster = await up(options, () => {});
+      const results: CheckResult[] = [];
+      try {
+        await runAll(test, cluster, results);
+      } finally {
+        summarize(`kubelet on ${runtime} with ${ociRuntime}, up in ${seconds(cluster.upMs)} s: ${count(results)}`);
+        await down(options.name);
+      }
+    },
+  });
+}
+
+const seconds = (milliseconds: number) => (milliseconds / 1000).toFixed(1);
+
+async function runAll(test: Deno.TestContext, cluster: AttachedCluster, results: CheckResult[]): Promise<void> {
+  const chosen = choose(checks, [], full);
+  const queue = chosen.filter((check) => !check.alone);
+  const take = (check: typeof chosen[number]) =>
+    test.step({
+      name: check.name,
+      ignore: skipped(check, results, cluster),
+      ...free,
+      fn: async () => {
+        const result = await runCheck(cluster, check);
+        results.push(result);
+        if (result.state !== "failed") return;
+        for (const program of ["daemon", "kubelet"] as const) {
+          console.error(`the ${program}'s log ends with:\n${(await cluster.log(program)).slice(-LOG_END)}`);
+        }
+        throw new Error(result.reason);
+      },
+    });
+  const worker = async () => {
+    for (let check = queue.shift(); check; check = queue.shift()) await take(check);
+  };
+  await Promise.all(Array.from({ length: PARALLEL }, worker));
+  for (const check of chosen.filter((check) => check.alone)) await take(check);
+}
+
+/** Counted, with its reason told, and not run. */
+function skipped(check: typeof checks[number], results: CheckResult[], cluster: AttachedCluster): boolean {
+  const reason = check.unavailable?.(cluster);
+  if (reason === undefined) return false;
+  results.push({ name: check.name, item: check.item, state: "skipped", reason, seconds: 0 });
+  console.log(`skipped: ${check.name}: ${reason}`);
+  return true;
+}
