@@ -2,8 +2,44 @@
 import type { Check } from "./check.ts";
 import { checks as basics } from "./checks/basics.ts";
 import { checks as churn } from "./checks/churn.ts";
+import { checks as kubectlLogs } from "./checks/kubectl_logs.ts";
+import { checks as kubectlExec } from "./checks/kubectl_exec.ts";
+import { checks as kubectlAttach } from "./checks/kubectl_attach.ts";
+import { checks as kubectlCopy } from "./checks/kubectl_copy.ts";
+import { checks as kubectlDebug } from "./checks/kubectl_debug.ts";
+import { checks as kubectlTell } from "./checks/kubectl_tell.ts";
+import { checks as podNetwork } from "./checks/pod_network.ts";
+import { checks as services } from "./checks/services.ts";
+import { checks as hostPorts } from "./checks/host_ports.ts";
+import { checks as portForward } from "./checks/port_forward.ts";
+import { checks as imagePulls } from "./checks/image_pulls.ts";
+import { checks as privateImages } from "./checks/private_images.ts";
+import { checks as imageCollection } from "./checks/image_collection.ts";
+import { checks as logsRotation } from "./checks/logs_rotation.ts";
+import { checks as node } from "./checks/node.ts";
+import { checks as nodeChanges } from "./checks/node_changes.ts";
+import { checks as statsPods } from "./checks/stats_pods.ts";
+import { checks as statsNode } from "./checks/stats_node.ts";
 
 export const checks: Check[] = [
   ...basics,
   ...churn,
+  ...kubectlLogs,
+  ...kubectlExec,
+  ...kubectlAttach,
+  ...kubectlCopy,
+  ...kubectlDebug,
+  ...kubectlTell,
+  ...podNetwork,
+  ...services,
+  ...hostPorts,
+  ...portForward,
+  ...imagePulls,
+  ...privateImages,
+  ...imageCollection,
+  ...logsRotation,
+  ...node,
+  ...nodeChanges,
+  ...statsPods,
+  ...statsNode,
 ];
