@@ -6,6 +6,7 @@ import { getConfig } from "./get_config.ts";
 import { importImage } from "./import_image.ts";
 import { listJobs } from "./list_jobs.ts";
 import { pullImageProgress } from "./pull_image_progress.ts";
+import { resolveImage } from "./resolve_image.ts";
 
 export type { AdminDependencies } from "./dependencies.ts";
 
@@ -15,5 +16,6 @@ export function adminService(dependencies: AdminDependencies): Handlers<AdminSer
     pullImageProgress: pullImageProgress(dependencies),
     listJobs: listJobs(dependencies),
     getConfig: getConfig(dependencies),
+    resolveImage: resolveImage(dependencies),
   };
 }

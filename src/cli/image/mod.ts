@@ -5,6 +5,7 @@ import { inspectCommand } from "./inspect.ts";
 import { listCommand } from "./list.ts";
 import { pullCommand } from "./pull.ts";
 import { removeCommand } from "./remove.ts";
+import { resolveCommand } from "./resolve.ts";
 
 /** `skiff image` */
 export function command(terminal: Terminal): Command {
@@ -14,6 +15,7 @@ export function command(terminal: Terminal): Command {
       "Images on this node. Names are completed as everywhere: `busybox` is docker.io/library/busybox:latest.",
     )
     .addCommand(pullCommand(terminal))
+    .addCommand(resolveCommand(terminal))
     .addCommand(importCommand(terminal))
     .addCommand(listCommand(terminal))
     .addCommand(inspectCommand(terminal))

@@ -93,6 +93,36 @@ export interface GetConfigResponse {
   yaml: string;
 }
 
+export interface ResolveImageRequest {
+  image: string;
+  /** Of the pod that the image is for; empty: none. */
+  namespace: string;
+}
+
+export interface ResolveImageResponse {
+  /** The whole names that the name may stand for, in the order in which they are tried. */
+  names: ImageName[];
+}
+
+export interface ImageName {
+  name: string;
+  why: string;
+  /** Why nothing is tried; empty: it is. */
+  refused: string;
+  endpoints: ImageEndpoint[];
+}
+
+export interface ImageEndpoint {
+  url: string;
+  /** As the endpoint knows it. */
+  image: string;
+  why: string;
+  /** Where credentials would come from. */
+  credentials: string;
+  /** Files of certificates that count besides the node's own. */
+  certificates: string[];
+}
+
 function createBaseImportImageRequest(): ImportImageRequest {
   return { path: "", name: "" };
 }
@@ -985,6 +1015,322 @@ export const GetConfigResponse: MessageFns<GetConfigResponse> = {
   },
 };
 
+function createBaseResolveImageRequest(): ResolveImageRequest {
+  return { image: "", namespace: "" };
+}
+
+export const ResolveImageRequest: MessageFns<ResolveImageRequest> = {
+  encode(message: ResolveImageRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.image !== "") {
+      writer.uint32(10).string(message.image);
+    }
+    if (message.namespace !== "") {
+      writer.uint32(18).string(message.namespace);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResolveImageRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResolveImageRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.image = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.namespace = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ResolveImageRequest>): ResolveImageRequest {
+    return ResolveImageRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ResolveImageRequest>): ResolveImageRequest {
+    const message = createBaseResolveImageRequest();
+    message.image = object.image ?? "";
+    message.namespace = object.namespace ?? "";
+    return message;
+  },
+};
+
+function createBaseResolveImageResponse(): ResolveImageResponse {
+  return { names: [] };
+}
+
+export const ResolveImageResponse: MessageFns<ResolveImageResponse> = {
+  encode(message: ResolveImageResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.names) {
+      ImageName.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResolveImageResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResolveImageResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.names.push(ImageName.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ResolveImageResponse>): ResolveImageResponse {
+    return ResolveImageResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ResolveImageResponse>): ResolveImageResponse {
+    const message = createBaseResolveImageResponse();
+    message.names = object.names?.map((e) => ImageName.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseImageName(): ImageName {
+  return { name: "", why: "", refused: "", endpoints: [] };
+}
+
+export const ImageName: MessageFns<ImageName> = {
+  encode(message: ImageName, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.why !== "") {
+      writer.uint32(18).string(message.why);
+    }
+    if (message.refused !== "") {
+      writer.uint32(26).string(message.refused);
+    }
+    for (const v of message.endpoints) {
+      ImageEndpoint.encode(v!, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ImageName {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseImageName();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.why = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.refused = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.endpoints.push(ImageEndpoint.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ImageName>): ImageName {
+    return ImageName.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ImageName>): ImageName {
+    const message = createBaseImageName();
+    message.name = object.name ?? "";
+    message.why = object.why ?? "";
+    message.refused = object.refused ?? "";
+    message.endpoints = object.endpoints?.map((e) => ImageEndpoint.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseImageEndpoint(): ImageEndpoint {
+  return { url: "", image: "", why: "", credentials: "", certificates: [] };
+}
+
+export const ImageEndpoint: MessageFns<ImageEndpoint> = {
+  encode(message: ImageEndpoint, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.url !== "") {
+      writer.uint32(10).string(message.url);
+    }
+    if (message.image !== "") {
+      writer.uint32(18).string(message.image);
+    }
+    if (message.why !== "") {
+      writer.uint32(26).string(message.why);
+    }
+    if (message.credentials !== "") {
+      writer.uint32(34).string(message.credentials);
+    }
+    for (const v of message.certificates) {
+      writer.uint32(42).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ImageEndpoint {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseImageEndpoint();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.url = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.image = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.why = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.credentials = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.certificates.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ImageEndpoint>): ImageEndpoint {
+    return ImageEndpoint.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ImageEndpoint>): ImageEndpoint {
+    const message = createBaseImageEndpoint();
+    message.url = object.url ?? "";
+    message.image = object.image ?? "";
+    message.why = object.why ?? "";
+    message.credentials = object.credentials ?? "";
+    message.certificates = object.certificates?.map((e) => e) || [];
+    return message;
+  },
+};
+
 export type AdminServiceDefinition = typeof AdminServiceDefinition;
 export const AdminServiceDefinition = {
   name: "AdminService",
@@ -1023,6 +1369,15 @@ export const AdminServiceDefinition = {
       requestType: GetConfigRequest as typeof GetConfigRequest,
       requestStream: false,
       responseType: GetConfigResponse as typeof GetConfigResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Where an image would be looked for, and why. Asks no registry. */
+    resolveImage: {
+      name: "ResolveImage",
+      requestType: ResolveImageRequest as typeof ResolveImageRequest,
+      requestStream: false,
+      responseType: ResolveImageResponse as typeof ResolveImageResponse,
       responseStream: false,
       options: {},
     },
