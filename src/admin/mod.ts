@@ -5,7 +5,9 @@ import type { AdminDependencies } from "./dependencies.ts";
 import { getConfig } from "./get_config.ts";
 import { importImage } from "./import_image.ts";
 import { listJobs } from "./list_jobs.ts";
+import { listPulls } from "./list_pulls.ts";
 import { pullImageProgress } from "./pull_image_progress.ts";
+import { verifyImage } from "./verify_image.ts";
 import { resolveImage } from "./resolve_image.ts";
 
 export type { AdminDependencies } from "./dependencies.ts";
@@ -14,6 +16,8 @@ export function adminService(dependencies: AdminDependencies): Handlers<AdminSer
   return {
     importImage: importImage(dependencies),
     pullImageProgress: pullImageProgress(dependencies),
+    verifyImage: verifyImage(dependencies),
+    listPulls: listPulls(dependencies),
     listJobs: listJobs(dependencies),
     getConfig: getConfig(dependencies),
     resolveImage: resolveImage(dependencies),

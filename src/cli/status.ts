@@ -2,14 +2,16 @@ import { Command } from "commander";
 import { type DaemonOptions, withDaemon, withDaemonOptions } from "./client.ts";
 import { Exit, EXIT_FAILURE } from "./exit.ts";
 import { parseInfo, printJson, printTable } from "./print.ts";
+import { readWork, showWork } from "./status_work.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** `skiff status` */
 export function command(terminal: Terminal): Command {
   return withDaemonOptions(new Command("status"))
-    .summary("is the node ready, and what can it do")
+    .summary("is the node ready, what runs on it, and what can it do")
     .description(
-      "Shows the conditions that the kubelet sees, the runtime handlers, and what the daemon found out about this node; " +
+      "Shows the conditions that the kubelet sees, the runtime handlers, what runs and is pulled, the space that images and " +
+        "containers take, and what the daemon found out about this node; " +
         "--json has all of it. " +
         "Exit code 1 if a condition isn't met.",
     )
@@ -17,9 +19,14 @@ export function command(terminal: Terminal): Command {
 }
 
 async function showStatus(terminal: Terminal, options: DaemonOptions): Promise<void> {
-  const [version, answer] = await withDaemon(
+  const [version, answer, work] = await withDaemon(
     options,
-    ({ runtime }) => Promise.all([runtime.version({ version: "v1" }), runtime.status({ verbose: true })]),
+    (daemon) =>
+      Promise.all([
+        daemon.runtime.version({ version: "v1" }),
+        daemon.runtime.status({ verbose: true }),
+        readWork(daemon),
+      ]),
   );
   const conditions = answer.status?.conditions ?? [];
   const info = parseInfo(answer.info);
@@ -30,6 +37,7 @@ async function showStatus(terminal: Terminal, options: DaemonOptions): Promise<v
       runtimeHandlers: answer.runtimeHandlers,
       features: answer.features,
       info,
+      ...work,
     });
   } else {
     terminal.out(
@@ -46,6 +54,7 @@ async function showStatus(terminal: Terminal, options: DaemonOptions): Promise<v
       yesNo(features?.userNamespaces),
     ]);
     printTable(terminal, ["runtime handler", "recursive read-only", "user namespaces"], handlers);
+    showWork(terminal, work);
     const facts = Object.entries(info).flatMap(([key, value]) => shortFact(key, value));
     if (facts.length > 0) terminal.out(`\n${facts.join("\n")}\n`);
   }

@@ -5,12 +5,13 @@ import { Code, messageOf, RpcError } from "../rpc/status.ts";
 import type { Kernel, Programs } from "../sys/mod.ts";
 import type { FetchSource } from "./child_events.ts";
 import { type DownloadedImage, Downloads } from "./download.ts";
+import { failing } from "./failing.ts";
 import { ImageIndex } from "./image_index.ts";
 import { JoinedPulls, type PullOptions, type PullWork } from "./joined_pulls.ts";
 import { LayerStore } from "./layer_store.ts";
 import { chooseImages } from "./layout_contents.ts";
 import { mirrorsOf, wrongBytesFromMirror } from "./mirrors.ts";
-import { probeStorage, type StorageFacts } from "./mount/probe.ts";
+import { NOT_PROBED, probeStorage, type StorageFacts } from "./mount/probe.ts";
 import { RootFilesystems } from "./mount/root_filesystems.ts";
 import { formatReference, parseReference, type Reference, repositoryName } from "./reference.ts";
 import { ImageSources } from "./sources/image_sources.ts";
@@ -25,6 +26,7 @@ import type {
   PullProgress,
   RegistryAuth,
   RootfsRequest,
+  RunningPull,
   VolumeRequest,
 } from "./types.ts";
 
@@ -37,14 +39,6 @@ export interface ImageServiceOptions {
   /** Moves a process of a pull to where it takes no time from those who answer. */
   setAside?: (pid: number) => Promise<void>;
 }
-
-const NOT_PROBED: StorageFacts = {
-  layers: "none",
-  overlay: "none",
-  volatile: false,
-  idmapped: false,
-  problem: "the image service was not started",
-};
 
 /** Images of this node, their layers, and the root file systems made of them. */
 export class ImageService implements Images, AsyncDisposable {
@@ -60,7 +54,7 @@ export class ImageService implements Images, AsyncDisposable {
   #sources: ImageSources;
   #rootfs: RootFilesystems;
   #gate: Gate;
-  #facts = NOT_PROBED;
+  #facts: StorageFacts = NOT_PROBED;
   #probing = Promise.resolve();
   #pinned: Set<string>;
 
@@ -172,6 +166,10 @@ export class ImageService implements Images, AsyncDisposable {
     return undefined;
   }
 
+  pulls(): RunningPull[] {
+    return this.#pulls.list().map(({ key, progress }) => ({ image: key.split("\n")[0], ...progress }));
+  }
+
   async verify(
     reference: string,
     auth: RegistryAuth | undefined,
@@ -185,7 +183,7 @@ export class ImageService implements Images, AsyncDisposable {
       const check: ManifestCheck = async (pair, digests, signal) => {
         verdict = await this.#gate.explain(candidate, namespace, { pair, digests, signal });
       };
-      await this.#failing(`verify ${formatReference(candidate)}`, { signal }, async () => {
+      await failing(`verify ${formatReference(candidate)}`, { signal }, async () => {
         const stop = signal ?? new AbortController().signal;
         await this.#downloads.inspect(source, candidate.digest ?? candidate.tag!, check, stop);
       });
@@ -200,7 +198,7 @@ export class ImageService implements Images, AsyncDisposable {
     const wanted = name === undefined || name === "" ? undefined : parseReference(name);
     const source: FetchSource = { kind: "layout", path };
     options.onStep?.("index");
-    const { manifests } = await this.#failing(
+    const { manifests } = await failing(
       `import ${path}`,
       options,
       () => this.#downloads.readIndex(source, "", options.signal ?? new AbortController().signal),
@@ -379,19 +377,7 @@ export class ImageService implements Images, AsyncDisposable {
     options: PullOptions,
     work: (work: PullWork) => Promise<ImageRecord>,
   ): Promise<ImageRecord> {
-    return this.#failing(what, options, () => this.#pulls.run(key, options, work));
-  }
-
-  async #failing<T>(what: string, options: PullOptions, work: () => Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (error) {
-      if (options.signal?.aborted) throw new RpcError(Code.CANCELLED, `cannot ${what}: cancelled`, { cause: error });
-      if (!(error instanceof RpcError)) throw new RpcError(Code.INTERNAL, `cannot ${what}`, { cause: error });
-      // The kubelet looks at how the message starts.
-      if (/^(?:RegistryUnavailable|SignatureValidationFailed)\b/.test(error.message)) throw error;
-      throw new RpcError(error.code, `cannot ${what}`, { cause: error });
-    }
+    return failing(what, options, () => this.#pulls.run(key, options, work));
   }
 }
 

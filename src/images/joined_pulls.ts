@@ -1,3 +1,4 @@
+import { Rate } from "./rate.ts";
 import type { PullProgress } from "./types.ts";
 
 export interface PullOptions {
@@ -18,9 +19,12 @@ interface Running<T> {
   result: Promise<T>;
   abort: AbortController;
   waiters: Set<PullOptions>;
+  startedAt: number;
   progress: PullProgress | undefined;
   step: string | undefined;
 }
+
+const NOTHING_YET: PullProgress = { phase: "resolving", bytesDone: 0, bytesTotal: 0, layersDone: 0, layersTotal: 0 };
 
 /** The same work asked for several times at once is done once; it is given up when nobody waits for it any more. */
 export class JoinedPulls<T> {
@@ -50,6 +54,14 @@ export class JoinedPulls<T> {
     return undefined;
   }
 
+  /** All work that runs. */
+  list(): { key: string; progress: PullProgress }[] {
+    return [...this.#running].map(([key, { progress, startedAt }]) => ({
+      key,
+      progress: progress ?? { ...NOTHING_YET, startedAt },
+    }));
+  }
+
   async stop(reason: unknown): Promise<void> {
     const all = [...this.#running];
     for (const [key, running] of all) this.#abandon(key, running, reason);
@@ -59,18 +71,22 @@ export class JoinedPulls<T> {
   #start(key: string, work: (work: PullWork) => Promise<T>): Running<T> {
     const abort = new AbortController();
     const waiters = new Set<PullOptions>();
+    const startedAt = Date.now();
+    const rate = new Rate();
     const running: Running<T> = {
       result: Promise.resolve() as Promise<never>,
       abort,
       waiters,
+      startedAt,
       progress: undefined,
       step: undefined,
     };
     running.result = work({
       signal: abort.signal,
       onProgress: (progress) => {
-        running.progress = progress;
-        for (const waiter of waiters) waiter.onProgress?.(progress);
+        const bytesPerSecond = rate.after(progress.bytesDone, performance.now());
+        running.progress = { ...progress, startedAt, bytesPerSecond };
+        for (const waiter of waiters) waiter.onProgress?.(running.progress);
       },
       onStep: (step) => {
         running.step = step;

@@ -58,6 +58,16 @@ export interface PullProgress {
   bytesTotal: number;
   layersDone: number;
   layersTotal: number;
+  /** Milliseconds since the epoch. */
+  startedAt?: number;
+  /** Over the last seconds. */
+  bytesPerSecond?: number;
+}
+
+/** A pull that is under way. */
+export interface RunningPull extends PullProgress {
+  /** The whole name. */
+  image: string;
 }
 
 /** A whole name that a name stands for, and where it would be looked for. Nothing in it is a secret. */
@@ -156,6 +166,8 @@ export interface Images {
   explain(reference: string, namespace: string): ImageNameExplanation[];
   /** How far the pull of this reference is, if one runs. */
   pullProgress?(reference: string): PullProgress | undefined;
+  /** The pulls that are under way, the oldest first. */
+  pulls(): RunningPull[];
   importLayout(
     path: string,
     name: string | undefined,

@@ -5,12 +5,13 @@ import { inspectCommand } from "./inspect.ts";
 import { listCommand } from "./list.ts";
 import { pullCommand } from "./pull.ts";
 import { removeCommand } from "./remove.ts";
+import { verifyCommand } from "./verify.ts";
 import { resolveCommand } from "./resolve.ts";
 
 /** `skiff image` */
 export function command(terminal: Terminal): Command {
   return new Command("image")
-    .summary("pull, list, inspect, import and remove images")
+    .summary("pull, list, inspect, verify, import and remove images")
     .description(
       "Images on this node. Names are completed as everywhere: `busybox` is docker.io/library/busybox:latest.",
     )
@@ -19,5 +20,6 @@ export function command(terminal: Terminal): Command {
     .addCommand(importCommand(terminal))
     .addCommand(listCommand(terminal))
     .addCommand(inspectCommand(terminal))
+    .addCommand(verifyCommand(terminal))
     .addCommand(removeCommand(terminal));
 }

@@ -18,6 +18,15 @@ export interface StorageFacts {
   problem: string;
 }
 
+/** Before anything was tried. */
+export const NOT_PROBED: StorageFacts = {
+  layers: "none",
+  overlay: "none",
+  volatile: false,
+  idmapped: false,
+  problem: "the image service was not started",
+};
+
 const CONTENT = new TextEncoder().encode("skiff");
 
 /** A whole cycle: write an image, mount it, overlay it, change a file, take all down again. */

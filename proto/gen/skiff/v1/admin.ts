@@ -16,8 +16,125 @@ export enum JobState {
   UNRECOGNIZED = -1,
 }
 
+export interface VerifyImageRequest {
+  image: string;
+  /** Whose policy holds; empty: the node's. */
+  namespace: string;
+  username: string;
+  password: string;
+}
+
+export interface VerifyImageResponse {
+  allowed: boolean;
+  /** The name that was judged. */
+  image: string;
+  /** Empty: there is no policy, and every image is accepted. */
+  policyFile: string;
+  /** As it stands in the policy; "default" for its last resort. */
+  scope: string;
+  requirements: RequirementFinding[];
+}
+
+export interface RequirementFinding {
+  type: string;
+  /** Line in the policy file. */
+  line: number;
+  satisfied: boolean;
+  reason: string;
+  signatures: SignatureFinding[];
+}
+
+export interface SignatureFinding {
+  /** Where it was found. */
+  from: string;
+  accepted: boolean;
+  reason: string;
+}
+
+export interface ListPullsRequest {
+}
+
+export interface ListPullsResponse {
+  pulls: RunningPull[];
+}
+
+export interface RunningPull {
+  image: string;
+  /** resolving, pulling, done */
+  phase: string;
+  bytesDone: bigint;
+  bytesTotal: bigint;
+  layersDone: number;
+  layersTotal: number;
+  bytesPerSecond: bigint;
+  /** Nanoseconds since the epoch. */
+  startedAt: bigint;
+}
+
+export interface ExportImagesRequest {
+  images: string[];
+  /** Absolute path on the node: of a folder that is made when `folder` is set, else of a file that is made, or a fifo. */
+  path: string;
+  folder: boolean;
+}
+
+export interface ExportImagesResponse {
+  step: string;
+  /** Bytes of layers written so far, and altogether. */
+  bytesDone: bigint;
+  bytesTotal: bigint;
+  images: ImportedImage[];
+}
+
+export interface PruneImagesRequest {
+  /** Only say what would go. */
+  dryRun: boolean;
+  /** Images that were pulled less than this many seconds ago stay. */
+  unusedSeconds: bigint;
+}
+
+export interface PruneImagesResponse {
+  images: ImportedImage[];
+  /** Bytes of layer files that were, or would be, freed. */
+  bytesFreed: bigint;
+  /** Images that stay, with what keeps them. */
+  kept: KeptImage[];
+}
+
+export interface KeptImage {
+  id: string;
+  names: string[];
+  reason: string;
+}
+
+export interface CheckImagesRequest {
+  /** Compute the digest of every layer, too: reads the whole store. */
+  deep: boolean;
+  /** Mend what is found. */
+  repair: boolean;
+}
+
+export interface CheckImagesResponse {
+  images: number;
+  layers: number;
+  bytes: bigint;
+  problems: StoreProblem[];
+}
+
+export interface StoreProblem {
+  /** What it is about: an image, a layer, a file. */
+  subject: string;
+  problem: string;
+  /** What was done, or could be. */
+  remedy: string;
+  repaired: boolean;
+}
+
 export interface ImportImageRequest {
-  /** Absolute path, on the node, of a directory that holds an OCI image layout. */
+  /**
+   * Absolute path, on the node, of a folder that holds an OCI image layout, or of a file: a tar of such a folder, or
+   * what `docker save` writes.
+   */
   path: string;
   /** Name for the imported image; empty: the layout's own `org.opencontainers.image.ref.name` annotations. */
   name: string;
@@ -122,6 +239,1309 @@ export interface ImageEndpoint {
   /** Files of certificates that count besides the node's own. */
   certificates: string[];
 }
+
+function createBaseVerifyImageRequest(): VerifyImageRequest {
+  return { image: "", namespace: "", username: "", password: "" };
+}
+
+export const VerifyImageRequest: MessageFns<VerifyImageRequest> = {
+  encode(message: VerifyImageRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.image !== "") {
+      writer.uint32(10).string(message.image);
+    }
+    if (message.namespace !== "") {
+      writer.uint32(18).string(message.namespace);
+    }
+    if (message.username !== "") {
+      writer.uint32(26).string(message.username);
+    }
+    if (message.password !== "") {
+      writer.uint32(34).string(message.password);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VerifyImageRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVerifyImageRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.image = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.namespace = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.username = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.password = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<VerifyImageRequest>): VerifyImageRequest {
+    return VerifyImageRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<VerifyImageRequest>): VerifyImageRequest {
+    const message = createBaseVerifyImageRequest();
+    message.image = object.image ?? "";
+    message.namespace = object.namespace ?? "";
+    message.username = object.username ?? "";
+    message.password = object.password ?? "";
+    return message;
+  },
+};
+
+function createBaseVerifyImageResponse(): VerifyImageResponse {
+  return { allowed: false, image: "", policyFile: "", scope: "", requirements: [] };
+}
+
+export const VerifyImageResponse: MessageFns<VerifyImageResponse> = {
+  encode(message: VerifyImageResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.allowed !== false) {
+      writer.uint32(8).bool(message.allowed);
+    }
+    if (message.image !== "") {
+      writer.uint32(18).string(message.image);
+    }
+    if (message.policyFile !== "") {
+      writer.uint32(26).string(message.policyFile);
+    }
+    if (message.scope !== "") {
+      writer.uint32(34).string(message.scope);
+    }
+    for (const v of message.requirements) {
+      RequirementFinding.encode(v!, writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VerifyImageResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVerifyImageResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.allowed = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.image = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.policyFile = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.scope = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.requirements.push(RequirementFinding.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<VerifyImageResponse>): VerifyImageResponse {
+    return VerifyImageResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<VerifyImageResponse>): VerifyImageResponse {
+    const message = createBaseVerifyImageResponse();
+    message.allowed = object.allowed ?? false;
+    message.image = object.image ?? "";
+    message.policyFile = object.policyFile ?? "";
+    message.scope = object.scope ?? "";
+    message.requirements = object.requirements?.map((e) => RequirementFinding.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseRequirementFinding(): RequirementFinding {
+  return { type: "", line: 0, satisfied: false, reason: "", signatures: [] };
+}
+
+export const RequirementFinding: MessageFns<RequirementFinding> = {
+  encode(message: RequirementFinding, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.type !== "") {
+      writer.uint32(10).string(message.type);
+    }
+    if (message.line !== 0) {
+      writer.uint32(16).uint32(message.line);
+    }
+    if (message.satisfied !== false) {
+      writer.uint32(24).bool(message.satisfied);
+    }
+    if (message.reason !== "") {
+      writer.uint32(34).string(message.reason);
+    }
+    for (const v of message.signatures) {
+      SignatureFinding.encode(v!, writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RequirementFinding {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRequirementFinding();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.type = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.line = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.satisfied = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.signatures.push(SignatureFinding.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RequirementFinding>): RequirementFinding {
+    return RequirementFinding.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RequirementFinding>): RequirementFinding {
+    const message = createBaseRequirementFinding();
+    message.type = object.type ?? "";
+    message.line = object.line ?? 0;
+    message.satisfied = object.satisfied ?? false;
+    message.reason = object.reason ?? "";
+    message.signatures = object.signatures?.map((e) => SignatureFinding.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseSignatureFinding(): SignatureFinding {
+  return { from: "", accepted: false, reason: "" };
+}
+
+export const SignatureFinding: MessageFns<SignatureFinding> = {
+  encode(message: SignatureFinding, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.from !== "") {
+      writer.uint32(10).string(message.from);
+    }
+    if (message.accepted !== false) {
+      writer.uint32(16).bool(message.accepted);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SignatureFinding {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSignatureFinding();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.from = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.accepted = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SignatureFinding>): SignatureFinding {
+    return SignatureFinding.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SignatureFinding>): SignatureFinding {
+    const message = createBaseSignatureFinding();
+    message.from = object.from ?? "";
+    message.accepted = object.accepted ?? false;
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseListPullsRequest(): ListPullsRequest {
+  return {};
+}
+
+export const ListPullsRequest: MessageFns<ListPullsRequest> = {
+  encode(_: ListPullsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListPullsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListPullsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListPullsRequest>): ListPullsRequest {
+    return ListPullsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<ListPullsRequest>): ListPullsRequest {
+    const message = createBaseListPullsRequest();
+    return message;
+  },
+};
+
+function createBaseListPullsResponse(): ListPullsResponse {
+  return { pulls: [] };
+}
+
+export const ListPullsResponse: MessageFns<ListPullsResponse> = {
+  encode(message: ListPullsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.pulls) {
+      RunningPull.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListPullsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListPullsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.pulls.push(RunningPull.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListPullsResponse>): ListPullsResponse {
+    return ListPullsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListPullsResponse>): ListPullsResponse {
+    const message = createBaseListPullsResponse();
+    message.pulls = object.pulls?.map((e) => RunningPull.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseRunningPull(): RunningPull {
+  return {
+    image: "",
+    phase: "",
+    bytesDone: 0n,
+    bytesTotal: 0n,
+    layersDone: 0,
+    layersTotal: 0,
+    bytesPerSecond: 0n,
+    startedAt: 0n,
+  };
+}
+
+export const RunningPull: MessageFns<RunningPull> = {
+  encode(message: RunningPull, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.image !== "") {
+      writer.uint32(10).string(message.image);
+    }
+    if (message.phase !== "") {
+      writer.uint32(18).string(message.phase);
+    }
+    if (message.bytesDone !== 0n) {
+      if (BigInt.asUintN(64, message.bytesDone) !== message.bytesDone) {
+        throw new globalThis.Error("value provided for field message.bytesDone of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.bytesDone);
+    }
+    if (message.bytesTotal !== 0n) {
+      if (BigInt.asUintN(64, message.bytesTotal) !== message.bytesTotal) {
+        throw new globalThis.Error("value provided for field message.bytesTotal of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.bytesTotal);
+    }
+    if (message.layersDone !== 0) {
+      writer.uint32(40).uint32(message.layersDone);
+    }
+    if (message.layersTotal !== 0) {
+      writer.uint32(48).uint32(message.layersTotal);
+    }
+    if (message.bytesPerSecond !== 0n) {
+      if (BigInt.asUintN(64, message.bytesPerSecond) !== message.bytesPerSecond) {
+        throw new globalThis.Error("value provided for field message.bytesPerSecond of type uint64 too large");
+      }
+      writer.uint32(56).uint64(message.bytesPerSecond);
+    }
+    if (message.startedAt !== 0n) {
+      if (BigInt.asIntN(64, message.startedAt) !== message.startedAt) {
+        throw new globalThis.Error("value provided for field message.startedAt of type int64 too large");
+      }
+      writer.uint32(64).int64(message.startedAt);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RunningPull {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRunningPull();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.image = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.phase = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.bytesDone = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.bytesTotal = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.layersDone = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.layersTotal = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.bytesPerSecond = reader.uint64() as bigint;
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.startedAt = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RunningPull>): RunningPull {
+    return RunningPull.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RunningPull>): RunningPull {
+    const message = createBaseRunningPull();
+    message.image = object.image ?? "";
+    message.phase = object.phase ?? "";
+    message.bytesDone = (object.bytesDone !== undefined && object.bytesDone !== null) ? BigInt(object.bytesDone) : 0n;
+    message.bytesTotal = (object.bytesTotal !== undefined && object.bytesTotal !== null)
+      ? BigInt(object.bytesTotal)
+      : 0n;
+    message.layersDone = object.layersDone ?? 0;
+    message.layersTotal = object.layersTotal ?? 0;
+    message.bytesPerSecond = (object.bytesPerSecond !== undefined && object.bytesPerSecond !== null)
+      ? BigInt(object.bytesPerSecond)
+      : 0n;
+    message.startedAt = (object.startedAt !== undefined && object.startedAt !== null) ? BigInt(object.startedAt) : 0n;
+    return message;
+  },
+};
+
+function createBaseExportImagesRequest(): ExportImagesRequest {
+  return { images: [], path: "", folder: false };
+}
+
+export const ExportImagesRequest: MessageFns<ExportImagesRequest> = {
+  encode(message: ExportImagesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.images) {
+      writer.uint32(10).string(v!);
+    }
+    if (message.path !== "") {
+      writer.uint32(18).string(message.path);
+    }
+    if (message.folder !== false) {
+      writer.uint32(24).bool(message.folder);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExportImagesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExportImagesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.images.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.path = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.folder = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ExportImagesRequest>): ExportImagesRequest {
+    return ExportImagesRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ExportImagesRequest>): ExportImagesRequest {
+    const message = createBaseExportImagesRequest();
+    message.images = object.images?.map((e) => e) || [];
+    message.path = object.path ?? "";
+    message.folder = object.folder ?? false;
+    return message;
+  },
+};
+
+function createBaseExportImagesResponse(): ExportImagesResponse {
+  return { step: "", bytesDone: 0n, bytesTotal: 0n, images: [] };
+}
+
+export const ExportImagesResponse: MessageFns<ExportImagesResponse> = {
+  encode(message: ExportImagesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.step !== "") {
+      writer.uint32(10).string(message.step);
+    }
+    if (message.bytesDone !== 0n) {
+      if (BigInt.asUintN(64, message.bytesDone) !== message.bytesDone) {
+        throw new globalThis.Error("value provided for field message.bytesDone of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.bytesDone);
+    }
+    if (message.bytesTotal !== 0n) {
+      if (BigInt.asUintN(64, message.bytesTotal) !== message.bytesTotal) {
+        throw new globalThis.Error("value provided for field message.bytesTotal of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.bytesTotal);
+    }
+    for (const v of message.images) {
+      ImportedImage.encode(v!, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExportImagesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExportImagesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.step = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.bytesDone = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.bytesTotal = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.images.push(ImportedImage.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ExportImagesResponse>): ExportImagesResponse {
+    return ExportImagesResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ExportImagesResponse>): ExportImagesResponse {
+    const message = createBaseExportImagesResponse();
+    message.step = object.step ?? "";
+    message.bytesDone = (object.bytesDone !== undefined && object.bytesDone !== null) ? BigInt(object.bytesDone) : 0n;
+    message.bytesTotal = (object.bytesTotal !== undefined && object.bytesTotal !== null)
+      ? BigInt(object.bytesTotal)
+      : 0n;
+    message.images = object.images?.map((e) => ImportedImage.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBasePruneImagesRequest(): PruneImagesRequest {
+  return { dryRun: false, unusedSeconds: 0n };
+}
+
+export const PruneImagesRequest: MessageFns<PruneImagesRequest> = {
+  encode(message: PruneImagesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.dryRun !== false) {
+      writer.uint32(8).bool(message.dryRun);
+    }
+    if (message.unusedSeconds !== 0n) {
+      if (BigInt.asUintN(64, message.unusedSeconds) !== message.unusedSeconds) {
+        throw new globalThis.Error("value provided for field message.unusedSeconds of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.unusedSeconds);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PruneImagesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePruneImagesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.dryRun = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.unusedSeconds = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<PruneImagesRequest>): PruneImagesRequest {
+    return PruneImagesRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PruneImagesRequest>): PruneImagesRequest {
+    const message = createBasePruneImagesRequest();
+    message.dryRun = object.dryRun ?? false;
+    message.unusedSeconds = (object.unusedSeconds !== undefined && object.unusedSeconds !== null)
+      ? BigInt(object.unusedSeconds)
+      : 0n;
+    return message;
+  },
+};
+
+function createBasePruneImagesResponse(): PruneImagesResponse {
+  return { images: [], bytesFreed: 0n, kept: [] };
+}
+
+export const PruneImagesResponse: MessageFns<PruneImagesResponse> = {
+  encode(message: PruneImagesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.images) {
+      ImportedImage.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.bytesFreed !== 0n) {
+      if (BigInt.asUintN(64, message.bytesFreed) !== message.bytesFreed) {
+        throw new globalThis.Error("value provided for field message.bytesFreed of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.bytesFreed);
+    }
+    for (const v of message.kept) {
+      KeptImage.encode(v!, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PruneImagesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePruneImagesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.images.push(ImportedImage.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.bytesFreed = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.kept.push(KeptImage.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<PruneImagesResponse>): PruneImagesResponse {
+    return PruneImagesResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PruneImagesResponse>): PruneImagesResponse {
+    const message = createBasePruneImagesResponse();
+    message.images = object.images?.map((e) => ImportedImage.fromPartial(e)) || [];
+    message.bytesFreed = (object.bytesFreed !== undefined && object.bytesFreed !== null)
+      ? BigInt(object.bytesFreed)
+      : 0n;
+    message.kept = object.kept?.map((e) => KeptImage.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseKeptImage(): KeptImage {
+  return { id: "", names: [], reason: "" };
+}
+
+export const KeptImage: MessageFns<KeptImage> = {
+  encode(message: KeptImage, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    for (const v of message.names) {
+      writer.uint32(18).string(v!);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): KeptImage {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseKeptImage();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.names.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<KeptImage>): KeptImage {
+    return KeptImage.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<KeptImage>): KeptImage {
+    const message = createBaseKeptImage();
+    message.id = object.id ?? "";
+    message.names = object.names?.map((e) => e) || [];
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseCheckImagesRequest(): CheckImagesRequest {
+  return { deep: false, repair: false };
+}
+
+export const CheckImagesRequest: MessageFns<CheckImagesRequest> = {
+  encode(message: CheckImagesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.deep !== false) {
+      writer.uint32(8).bool(message.deep);
+    }
+    if (message.repair !== false) {
+      writer.uint32(16).bool(message.repair);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CheckImagesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCheckImagesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.deep = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.repair = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<CheckImagesRequest>): CheckImagesRequest {
+    return CheckImagesRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CheckImagesRequest>): CheckImagesRequest {
+    const message = createBaseCheckImagesRequest();
+    message.deep = object.deep ?? false;
+    message.repair = object.repair ?? false;
+    return message;
+  },
+};
+
+function createBaseCheckImagesResponse(): CheckImagesResponse {
+  return { images: 0, layers: 0, bytes: 0n, problems: [] };
+}
+
+export const CheckImagesResponse: MessageFns<CheckImagesResponse> = {
+  encode(message: CheckImagesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.images !== 0) {
+      writer.uint32(8).uint32(message.images);
+    }
+    if (message.layers !== 0) {
+      writer.uint32(16).uint32(message.layers);
+    }
+    if (message.bytes !== 0n) {
+      if (BigInt.asUintN(64, message.bytes) !== message.bytes) {
+        throw new globalThis.Error("value provided for field message.bytes of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.bytes);
+    }
+    for (const v of message.problems) {
+      StoreProblem.encode(v!, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CheckImagesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCheckImagesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.images = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.layers = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.bytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.problems.push(StoreProblem.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<CheckImagesResponse>): CheckImagesResponse {
+    return CheckImagesResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CheckImagesResponse>): CheckImagesResponse {
+    const message = createBaseCheckImagesResponse();
+    message.images = object.images ?? 0;
+    message.layers = object.layers ?? 0;
+    message.bytes = (object.bytes !== undefined && object.bytes !== null) ? BigInt(object.bytes) : 0n;
+    message.problems = object.problems?.map((e) => StoreProblem.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseStoreProblem(): StoreProblem {
+  return { subject: "", problem: "", remedy: "", repaired: false };
+}
+
+export const StoreProblem: MessageFns<StoreProblem> = {
+  encode(message: StoreProblem, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.subject !== "") {
+      writer.uint32(10).string(message.subject);
+    }
+    if (message.problem !== "") {
+      writer.uint32(18).string(message.problem);
+    }
+    if (message.remedy !== "") {
+      writer.uint32(26).string(message.remedy);
+    }
+    if (message.repaired !== false) {
+      writer.uint32(32).bool(message.repaired);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StoreProblem {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStoreProblem();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.subject = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.problem = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.remedy = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.repaired = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<StoreProblem>): StoreProblem {
+    return StoreProblem.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<StoreProblem>): StoreProblem {
+    const message = createBaseStoreProblem();
+    message.subject = object.subject ?? "";
+    message.problem = object.problem ?? "";
+    message.remedy = object.remedy ?? "";
+    message.repaired = object.repaired ?? false;
+    return message;
+  },
+};
 
 function createBaseImportImageRequest(): ImportImageRequest {
   return { path: "", name: "" };
@@ -1352,6 +2772,51 @@ export const AdminServiceDefinition = {
       requestStream: false,
       responseType: PullImageProgressResponse as typeof PullImageProgressResponse,
       responseStream: true,
+      options: {},
+    },
+    /** What the signature policy says of an image: of one on this node, else of one at its registry. Pulls nothing. */
+    verifyImage: {
+      name: "VerifyImage",
+      requestType: VerifyImageRequest as typeof VerifyImageRequest,
+      requestStream: false,
+      responseType: VerifyImageResponse as typeof VerifyImageResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** The pulls that run now. */
+    listPulls: {
+      name: "ListPulls",
+      requestType: ListPullsRequest as typeof ListPullsRequest,
+      requestStream: false,
+      responseType: ListPullsResponse as typeof ListPullsResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Writes images to a file, a fifo or a folder of the node; a message per finished part. */
+    exportImages: {
+      name: "ExportImages",
+      requestType: ExportImagesRequest as typeof ExportImagesRequest,
+      requestStream: false,
+      responseType: ExportImagesResponse as typeof ExportImagesResponse,
+      responseStream: true,
+      options: {},
+    },
+    /** Removes images that no container uses, and layers and signatures that no image needs. */
+    pruneImages: {
+      name: "PruneImages",
+      requestType: PruneImagesRequest as typeof PruneImagesRequest,
+      requestStream: false,
+      responseType: PruneImagesResponse as typeof PruneImagesResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Compares the image store with its rows, and mends what differs when asked to. Never removes what is in order. */
+    checkImages: {
+      name: "CheckImages",
+      requestType: CheckImagesRequest as typeof CheckImagesRequest,
+      requestStream: false,
+      responseType: CheckImagesResponse as typeof CheckImagesResponse,
+      responseStream: false,
       options: {},
     },
     /** The jobs that run now and the last ones that ended, with the time of each step. */
