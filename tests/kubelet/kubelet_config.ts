@@ -40,6 +40,7 @@ export function kubeletConfiguration(options: ClusterOptions, places: KubeletPla
     clusterDNS: [addresses.dns],
     resolvConf: "",
     maxPods: 130,
+    podPidsLimit: 512,
     serializeImagePulls: false,
     maxParallelImagePulls: 4,
     registryPullQPS: 0,

@@ -26,6 +26,8 @@ export async function prepareMachine(node: TestNode, root: string): Promise<void
       const file = `${node.dir}/settings/${name.replaceAll("/", ".")}`;
       return `cat /proc/sys/${name} >${file} && mount --bind ${file} /proc/sys/${name}`;
     }),
+    // The kernel lets a user namespace have a /proc only where one is seen whole: with nothing in front of its files.
+    `mkdir -p ${node.dir}/proc && mount -t proc proc ${node.dir}/proc`,
     // As on a machine of its own: the logs of pods, and links to them, in the usual place.
     `mkdir -p ${root}/log && mount --bind ${root}/log /var/log`,
     // etcd waits for the disk at every write.
