@@ -127,6 +127,7 @@ function metrics(): Fields[] {
           "--kubelet-preferred-address-types=InternalIP",
           "--kubelet-insecure-tls",
           "--metric-resolution=10s",
+          "--kubelet-request-timeout=5s",
         ],
         readinessProbe: { httpGet: { path: "/readyz", port: 10250, scheme: "HTTPS" }, periodSeconds: 1 },
         volumeMounts: [{ name: "tmp", mountPath: "/tmp" }],

@@ -178,14 +178,19 @@ export class ClusterNode implements AsyncDisposable {
     const objects = addonManifests(this.#served);
     if (objects.length === 0) return;
     await this.kubectlInput(JSON.stringify({ apiVersion: "v1", kind: "List", items: objects }), "apply", "-f", "-");
-    for (
-      const name of [
-        ...this.#served.coredns ? ["coredns"] : [],
-        ...this.#served.metricsServer ? ["metrics-server"] : [],
-      ]
-    ) {
-      await this.kubectlInput("", "-n", "kube-system", "rollout", "status", `deployment/${name}`, "--timeout=90s");
-    }
+    if (!this.#served.coredns) return;
+    // Metrics come when they come: there are none before a pod has been looked at twice.
+    const place = ["-n", "kube-system"];
+    const { code, stderr } = await this.tryKubectl(
+      ...place,
+      "rollout",
+      "status",
+      "deployment/coredns",
+      "--timeout=90s",
+    );
+    if (code === 0) return;
+    const { stdout } = await this.tryKubectl(...place, "logs", "deployment/coredns", "--tail=30");
+    throw new Error(`DNS did not come up: ${stderr}\n${stdout}`);
   }
 
   async stopKubelet(signal: Deno.Signal = "SIGTERM"): Promise<void> {
