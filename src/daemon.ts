@@ -9,13 +9,13 @@ import { CniNetwork, prepareNetnsFolder } from "./network/mod.ts";
 import {
   CommandLineRuntime,
   ConmonMonitor,
-  createBackgroundCgroup,
   createCgroupDriver,
+  makeOwnCgroups,
   probeNode,
   type RuntimeHandler,
 } from "./oci/mod.ts";
 import { createMetrics, type Logger, noMetrics, serveMetrics } from "./observe/mod.ts";
-import { podPlacement, Pods, Store } from "./pods/mod.ts";
+import { Pods, Store } from "./pods/mod.ts";
 import { Server } from "./rpc/mod.ts";
 import { CgroupUsageReader, MetricsReader } from "./stats/mod.ts";
 import { StreamingServer } from "./streaming/mod.ts";
@@ -57,15 +57,17 @@ export async function startDaemon(
   const store = new Store({ path: `${config.root}/store.db`, kernel, bootId: boot, checkpoint: checkpointIn(logger) });
   stack.defer(() => store.close());
   const node = probeNode(kernel);
-  const cgroups = createCgroupDriver(kernel, { defaultParent: config.defaultCgroupParent });
-  const monitorCgroup = cgroups.place(config.monitorCgroup, "monitors");
-  cgroups.create(monitorCgroup);
-  const pulls = createBackgroundCgroup(kernel, cgroups, cgroups.place(config.monitorCgroup, "pulls"));
-  stack.defer(() => {
-    cgroups.removeEmpty(monitorCgroup);
-    pulls.removeEmpty();
-    cgroups.removeEmpty(podPlacement(cgroups, config.monitorCgroup)!);
+  const cgroups = createCgroupDriver(kernel, {
+    driver: config.cgroupDriver,
+    defaultParent: config.defaultCgroupParent,
   });
+  const { monitors: monitorCgroup, pulls } = await makeOwnCgroups(kernel, cgroups, config.monitorCgroup, stack);
+  if (config.cgroupDriver === "cgroupfs" && kernel.exists("/run/systemd/system")) {
+    logger.info(
+      "systemd is process 1 of this machine, and two now manage its cgroups; with cgroupDriver: systemd, here and for " +
+        "the kubelet, one does",
+    );
+  }
 
   const images = new ImageService({
     config,

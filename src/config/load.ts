@@ -2,6 +2,7 @@ import type { Assignment, Reading } from "./document.ts";
 import { readDocument, readSetting } from "./document.ts";
 import type { Nodes } from "./fields.ts";
 import { ConfigError, type Origin, type Problem } from "./problem.ts";
+import { SLICE } from "./rules.ts";
 import { schema } from "./schema.ts";
 import type { Config } from "./types.ts";
 
@@ -40,10 +41,14 @@ export function loadConfig(files: ConfigFiles, options: LoadOptions = {}): Loade
   const readings = [...paths.map((path) => readFile(files, path)), ...(options.settings ?? []).map(readSetting)];
   const problems = readings.flatMap((reading) => reading.problems);
   const { config, origins } = merge(readings.flatMap((reading) => reading.assignments));
+  if (config.cgroupDriver === "systemd") nameSlices(config, origins);
   problems.push(...contradictions(config, (key) => origins.get(key) ?? { source: "(default)" }));
   if (problems.length > 0) throw new ConfigError(problems);
   return { config, files: paths, origins };
 }
+
+/** Keys whose values have another form for each cgroup driver. */
+const CGROUP_KEYS = ["monitorCgroup", "defaultCgroupParent"] as const;
 
 /** The configuration without any file. */
 export function defaultConfig(): Config {
@@ -76,6 +81,11 @@ function merge(assignments: Assignment[]): { config: Config; origins: Map<string
     origins.set(path.join("."), origin);
   }
   return { config, origins };
+}
+
+/** The defaults that are paths for one cgroup driver are slices for the other. */
+function nameSlices(config: Config, origins: ReadonlyMap<string, Origin>): void {
+  for (const key of CGROUP_KEYS) if (!origins.has(key)) config[key] = `${config[key].slice(1)}.slice`;
 }
 
 function assign(target: Record<string, unknown>, shape: Nodes, path: string[], value: unknown): void {
@@ -116,7 +126,15 @@ function contradictions(config: Config, originOf: (key: string) => Origin): Prob
     }`;
     problems.push({ origin: originOf("defaultRuntime"), key: "defaultRuntime", message });
   }
-  if (`${config.monitorCgroup}/`.startsWith(`${config.defaultCgroupParent}/`)) {
+  const systemd = config.cgroupDriver === "systemd";
+  for (const key of CGROUP_KEYS) {
+    if (SLICE.test(config[key]) === systemd) continue;
+    const message = systemd
+      ? `is ${config[key]}; with cgroupDriver: systemd it has to be the name of a slice (NAME.slice)`
+      : `is the slice ${config[key]}; with cgroupDriver: cgroupfs it has to be an absolute path`;
+    problems.push({ origin: originOf(key), key, message });
+  }
+  if (isInside(config.monitorCgroup, config.defaultCgroupParent)) {
     const message =
       `is inside defaultCgroupParent (${config.defaultCgroupParent}): a memory bomb in a pod would take the monitors with it`;
     problems.push({ origin: originOf("monitorCgroup"), key: "monitorCgroup", message });
@@ -127,4 +145,10 @@ function contradictions(config: Config, originOf: (key: string) => Origin): Prob
     problems.push({ origin: originOf(key), key, message: "is empty: TLS needs the certificate and its key" });
   }
   return problems;
+}
+
+/** A path, or a slice, whose place its name tells: `a-b.slice` is in `a.slice`. */
+function isInside(cgroup: string, parent: string): boolean {
+  if (!SLICE.test(cgroup)) return `${cgroup}/`.startsWith(`${parent}/`);
+  return cgroup === parent || cgroup.startsWith(parent.replace(/\.slice$/, "-"));
 }

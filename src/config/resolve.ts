@@ -3,6 +3,7 @@ import type { LoadedConfig } from "./load.ts";
 import type { Config } from "./types.ts";
 
 const RUNTIME_FOLDERS = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin"];
+const SYSTEM_BUS = "/run/dbus/system_bus_socket";
 const CONMON_FOLDERS = ["/usr/local/bin", "/usr/bin", "/usr/libexec/podman", "/usr/libexec/crio"];
 
 /**
@@ -29,8 +30,20 @@ export function resolveConfig(loaded: LoadedConfig, exists: (path: string) => bo
   }
   config.conmon ||= search(CONMON_FOLDERS, "conmon", exists) ?? "";
   if (config.conmon === "") missing("conmon", "conmon", CONMON_FOLDERS);
+  if (config.cgroupDriver === "systemd") problems.push(...systemdProblems(loaded, exists));
   if (problems.length > 0) throw new ConfigError(problems);
   return config;
+}
+
+/** See sd_booted(3): the folder is there exactly where systemd is process 1. */
+function systemdProblems(loaded: LoadedConfig, exists: (path: string) => boolean): Problem[] {
+  const wrong = !exists("/run/systemd/system")
+    ? "is systemd, but systemd is not process 1 of this machine: set cgroupfs, and the same for the kubelet"
+    : !exists(SYSTEM_BUS)
+    ? `is systemd, but it cannot be reached: there is no ${SYSTEM_BUS}; install and start dbus (on Debian and Ubuntu: apt-get install dbus)`
+    : undefined;
+  const origin = loaded.origins.get("cgroupDriver") ?? { source: "(default)" };
+  return wrong === undefined ? [] : [{ origin, key: "cgroupDriver", message: wrong }];
 }
 
 function search(folders: string[], name: string, exists: (path: string) => boolean): string | undefined {

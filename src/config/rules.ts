@@ -45,8 +45,12 @@ export function socketPath(value: string): string | undefined {
     : undefined;
 }
 
-/** A cgroup, as a path below the mount point of the controller. */
+/** The name of a systemd slice: each dash is a level. */
+export const SLICE = /^[A-Za-z0-9_:.]+(?:-[A-Za-z0-9_:.]+)*\.slice$/;
+
+/** A cgroup, as a path below the mount point of the controller, or as a systemd slice: which, the driver decides. */
 export function cgroupPath(value: string): string | undefined {
+  if (SLICE.test(value)) return undefined;
   const wrong = absolutePath(value);
   if (wrong !== undefined) return wrong;
   return value === "/" ? "is the root cgroup" : undefined;

@@ -90,24 +90,28 @@ const shape: Shape<Config> = {
   }),
   monitorCgroup: text({
     doc:
-      "cgroup of the monitors: outside the pods (a memory bomb must not take them) and outside the daemon's service (a restart must not).",
+      "cgroup of the monitors: outside the pods (a memory bomb must not take them) and outside the daemon's service (a restart must not). " +
+      "With `cgroupDriver: systemd` the default is `skiff-monitors.slice`.",
     default: "/skiff-monitors",
     reload: "restart",
-    allowed: "an absolute cgroup path",
+    allowed: "an absolute cgroup path; with systemd the name of a slice",
     check: rules.cgroupPath,
   }),
   defaultCgroupParent: text({
-    doc: "cgroup of pods whose request names no parent.",
+    doc:
+      "cgroup of pods whose request names no parent. With `cgroupDriver: systemd` the default is `skiff-pods.slice`.",
     default: "/skiff-pods",
     reload: "restart",
-    allowed: "an absolute cgroup path",
+    allowed: "an absolute cgroup path; with systemd the name of a slice",
     check: rules.cgroupPath,
   }),
   cgroupDriver: choice({
-    doc: "Who makes the cgroups. The kubelet asks for it and follows.",
+    doc:
+      "Who makes the cgroups: `cgroupfs`, skiff and the runtimes by themselves, or `systemd`, as slices and scopes, where it is " +
+      "process 1. The kubelet asks for it and follows. Pods that run keep what they have: drain the node before a change.",
     default: "cgroupfs",
     reload: "restart",
-    values: ["cgroupfs"],
+    values: ["cgroupfs", "systemd"],
   }),
   cni: section<Config["cni"]>("Pod networks.", {
     configDir: text({

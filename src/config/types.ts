@@ -16,7 +16,7 @@ export interface Config {
   monitorCgroup: string;
   /** Where pods go whose request names no cgroup parent. */
   defaultCgroupParent: string;
-  cgroupDriver: "cgroupfs";
+  cgroupDriver: "cgroupfs" | "systemd";
   cni: { configDir: string; pluginDirs: string[]; timeoutSeconds: number };
   images: {
     /** Per registry host: mirrors are tried first, in order, then the host itself. */

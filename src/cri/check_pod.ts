@@ -62,8 +62,7 @@ function checkPorts({ portMappings }: PodSandboxConfig): void {
 }
 
 function checkLinux({ linux }: PodSandboxConfig): void {
-  absolutePath("config.linux.cgroup_parent", linux?.cgroupParent ?? "", { empty: true });
-  plainText("config.linux.cgroup_parent", linux?.cgroupParent ?? "", { empty: true });
+  checkCgroupParent("config.linux.cgroup_parent", linux?.cgroupParent ?? "");
   for (const [name, value] of Object.entries(linux?.sysctls ?? {})) checkSysctl(name, value);
   const options = linux?.securityContext?.namespaceOptions;
   if (!options) return;
@@ -89,6 +88,12 @@ function checkLinux({ linux }: PodSandboxConfig): void {
     );
   }
   podUserNamespace(options);
+}
+
+/** A path, or the name of a systemd slice: which of them it has to be, the cgroup driver knows. */
+function checkCgroupParent(field: string, parent: string): void {
+  plainText(field, parent, { empty: true });
+  if (parent.includes("/") || !parent.endsWith(".slice")) absolutePath(field, parent, { empty: true });
 }
 
 function checkSysctl(name: string, value: string): void {

@@ -1,6 +1,6 @@
 import { invalid } from "./refusal.ts";
 import type { Linux, Spec } from "./spec.ts";
-import { identityAnnotations } from "./spec/annotations.ts";
+import { cgroupAnnotations, identityAnnotations } from "./spec/annotations.ts";
 import { deviceSection } from "./spec/devices.ts";
 import { mountSection } from "./spec/mounts.ts";
 import { namespaces } from "./spec/namespaces.ts";
@@ -35,7 +35,7 @@ export function buildSpec(input: SpecInput, means: SpecMeans): BuiltSpec {
     root: { path: input.rootfs, readonly: section.security.readonlyRootfs },
     ...(input.sandbox.utsns !== undefined && { hostname: input.sandbox.hostname }),
     mounts,
-    annotations: identityAnnotations(input),
+    annotations: { ...identityAnnotations(input), ...cgroupAnnotations(input.placement) },
     linux: {
       namespaces: namespaces(section),
       ...userNamespaceSection(section),

@@ -83,6 +83,7 @@ function conmonArgs(
       "--runtime-arg",
       "json",
     ],
+    handler.cgroupDriver === "systemd" ? ["--runtime-arg", "--systemd-cgroup"] : [],
     // With a terminal conmon always keeps its input.
     terminal ? ["--terminal"] : [],
     stdin && !terminal ? ["--stdin"] : [],

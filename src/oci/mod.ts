@@ -2,8 +2,13 @@
 export { adjust, ADJUSTERS, withinNode } from "./adjust.ts";
 export { buildSpec } from "./build.ts";
 export { type BackgroundCgroup, createBackgroundCgroup } from "./cgroups/background.ts";
-export { type CgroupDriverOptions, CgroupfsDriver, createCgroupDriver } from "./cgroups/driver.ts";
+export { type CgroupDriverOptions, CgroupfsDriver } from "./cgroups/cgroupfs_driver.ts";
+export { createCgroupDriver, type NodeCgroupOptions } from "./cgroups/driver.ts";
+export { expandSlice, parseSlice } from "./cgroups/slices.ts";
+export { SystemdCgroupDriver } from "./cgroups/systemd_driver.ts";
+export type { UnitProperty, Units } from "./cgroups/units.ts";
 export { findHierarchies, type Hierarchies } from "./cgroups/hierarchies.ts";
+export { makeOwnCgroups, type OwnCgroups } from "./cgroups/own.ts";
 export { checkParent } from "./cgroups/placement.ts";
 export { buildExecProcess } from "./exec_process.ts";
 export type { ExecOnTerminal, ExecProcess, ExecStdio } from "./exec_stream.ts";

@@ -71,7 +71,7 @@ export class ConmonMonitor implements Monitor {
     try {
       // Before it starts anything: it must be neither in our cgroup nor ever in the pod's.
       // One that has ended already says why below, when its pipe ends.
-      await this.#cgroups.attach(request.conmonCgroup, conmon.child.pid).catch((error) => {
+      await this.#cgroups.attach(request.conmonCgroup, conmon.child.pid, `conmon-${request.id}`).catch((error) => {
         if (!isErrno(error, ESRCH)) throw error;
       });
       // A conmon that has ended already says why below, when its other pipe ends.

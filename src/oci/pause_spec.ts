@@ -1,7 +1,7 @@
 import type { PodSandboxConfig } from "../../proto/gen/runtime/v1/api.ts";
 import { invalid } from "./refusal.ts";
 import type { IdMapping, Linux, Spec } from "./spec.ts";
-import { sandboxAnnotations } from "./spec/annotations.ts";
+import { cgroupAnnotations, sandboxAnnotations } from "./spec/annotations.ts";
 import { clampOomScoreAdj } from "./spec/limits.ts";
 import { seccomp } from "./spec/seccomp.ts";
 import { ID_MAX } from "./spec/user.ts";
@@ -69,7 +69,7 @@ export function buildPauseSpec(input: PauseInput): Spec {
       { destination: "/proc", type: "proc", source: "proc", options: ["nosuid", "noexec", "nodev"] },
       { destination: "/dev", type: "tmpfs", source: "tmpfs", options: ["nosuid", "noexec", "mode=755", "size=64k"] },
     ],
-    annotations: sandboxAnnotations({ id: input.id, config }),
+    annotations: { ...sandboxAnnotations({ id: input.id, config }), ...cgroupAnnotations(placement) },
     linux: {
       namespaces: pauseNamespaces(input),
       ...(input.userns && { uidMappings: [input.userns.uids], gidMappings: [input.userns.gids] }),

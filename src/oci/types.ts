@@ -15,7 +15,7 @@ export interface RuntimeHandler {
   root: string;
   /** Absolute path of conmon. */
   conmon: string;
-  cgroupDriver: "cgroupfs";
+  cgroupDriver: CgroupDriver["name"];
 }
 
 /** Where a container's cgroup is, in every form that somebody needs. */
@@ -24,23 +24,37 @@ export interface CgroupPlacement {
   cgroupsPath: string;
   /** Real directory per controller: v2: `{ "": "/sys/fs/cgroup/kubepods/…" }`; v1: `{ memory: "/sys/fs/cgroup/memory/…", … }`. */
   paths: Record<string, string>;
+  /** Below the mount points, where `cgroupsPath` has another form: systemd's. */
+  path?: string;
+  /** The slice or scope that this is, where systemd has it. */
+  unit?: string;
 }
 
+/** How much processor and disk time a cgroup gets beside others: background is a tenth of the usual. */
+export type CgroupShare = "background";
+
 export interface CgroupDriver {
-  readonly name: "cgroupfs";
+  readonly name: "cgroupfs" | "systemd";
   readonly version: 1 | 2;
   /** Controllers that are mounted (v1) or enabled at the root (v2). */
   readonly controllers: Set<string>;
+  /** Path below the mount points of a pod's cgroup_parent (empty: the configured default). RpcError INVALID_ARGUMENT. */
+  parentOf(requested: string): string;
   /** Placement of the cgroup `id` below `parent` (the pod's cgroup_parent; empty: the configured default). */
   place(parent: string, id: string): CgroupPlacement;
-  /** Makes the cgroup in every hierarchy. */
-  create(placement: CgroupPlacement): void;
-  /** Moves a process. */
-  attach(placement: CgroupPlacement, pid: number): Promise<void>;
+  /** Placement of a parent itself, by its path below the mount points. */
+  placeParent(path: string): CgroupPlacement;
+  /** Makes the cgroup in every hierarchy. systemd: only a parent can be made. */
+  create(placement: CgroupPlacement, share?: CgroupShare): void | Promise<void>;
+  /**
+   * Moves a process; throws Errno ESRCH if it has ended. systemd: into a scope of its own below this parent, which ends
+   * with the last process in it; `name` is the scope's, and the process must not be in one of that name already.
+   */
+  attach(placement: CgroupPlacement, pid: number, name?: string): Promise<void>;
   /** Kills what is left inside (cgroup.kill or by pid) and removes the directories, children first; not there is fine. */
   remove(placement: CgroupPlacement): Promise<void>;
   /** Removes the cgroup if nothing is in it: no process, no cgroup below. */
-  removeEmpty(placement: CgroupPlacement): void;
+  removeEmpty(placement: CgroupPlacement): void | Promise<void>;
   exists(placement: CgroupPlacement): boolean;
   /** Pids in the cgroup and below. */
   processes(placement: CgroupPlacement): number[];

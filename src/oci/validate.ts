@@ -3,6 +3,7 @@ import type { Process, Spec } from "./spec.ts";
 import { DEVICES_MAX } from "./spec/devices.ts";
 import { ARGUMENT_BYTES_MAX } from "./spec/environment.ts";
 import { MOUNTS_MAX } from "./spec/request_mounts.ts";
+import { NO_SUBGROUP } from "./spec/annotations.ts";
 import { byteLength, hasControlCharacter } from "./spec/text.ts";
 import { lowestVersion } from "./version.ts";
 
@@ -17,6 +18,9 @@ const NAMESPACES: ReadonlySet<string> = new Set(["pid", "network", "mount", "ipc
 /** Annotations in which some runtimes take orders: systemd unit properties, crun's own options. */
 const COMMANDING_ANNOTATION = /^(org\.systemd\.property\.|run\.oci\.|module\.wasm\.)/;
 
+/** SLICE:PREFIX:NAME, with which a runtime has systemd make the cgroup. */
+const SYSTEMD_CGROUP = /^[A-Za-z0-9_:.-]+\.slice:skiff:[A-Za-z0-9_.-]+$/;
+
 /** Holds for every config.json that skiff writes, whoever has changed it: run after buildSpec and again after the adjusters. */
 export function validateSpec(spec: Spec): void {
   if (spec.ociVersion !== lowestVersion(spec)) {
@@ -30,7 +34,7 @@ export function validateSpec(spec: Spec): void {
   validateMounts(spec);
   validateLinux(spec);
   for (const [key, value] of Object.entries(spec.annotations ?? {})) {
-    if (COMMANDING_ANNOTATION.test(key)) {
+    if (COMMANDING_ANNOTATION.test(key) && !(key === NO_SUBGROUP[0] && value === NO_SUBGROUP[1])) {
       throw invalid("annotations", `${quote(key)} would be an order to the OCI runtime`);
     }
     if (hasControlCharacter(key)) throw invalid("annotations", `${quote(key)} holds a control character`);
@@ -91,7 +95,7 @@ function validateLinux({ linux }: Spec): void {
   }
   if (devices.length > DEVICES_MAX) throw invalid("devices", `${devices.length} of them`);
   for (const { path } of devices) absolute("device", path);
-  if (cgroupsPath !== undefined) absolute("cgroupsPath", cgroupsPath);
+  if (cgroupsPath !== undefined && !SYSTEMD_CGROUP.test(cgroupsPath)) absolute("cgroupsPath", cgroupsPath);
   for (const path of [...maskedPaths, ...readonlyPaths]) absolute("masked and read-only paths", path);
 }
 

@@ -34,7 +34,7 @@ async function remove(context: Context, sandbox: Sandbox): Promise<void> {
     );
     await job.step("folder", () => context.kernel.removeTree(record.folder));
     if (record.userns) dismissPod(context, { gid: record.userns.gids.hostID, sandboxId: record.id });
-    removePodCgroup(context, record.madeCgroups ?? []);
+    await removePodCgroup(context, record);
     context.store.deleteSandbox(record.id);
     emit(context, "deleted", record.id, record.id);
     context.catalog.deleteSandbox(sandbox);

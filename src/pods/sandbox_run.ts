@@ -73,7 +73,7 @@ async function make(
     hostname: config.hostname ||
       (onHostNetwork(config) ? kernel.readText("/proc/sys/kernel/hostname").trim() : id.slice(0, 12)),
     folder,
-    cgroupParent: config.linux?.cgroupParent || context.config.defaultCgroupParent,
+    cgroupParent: context.cgroups.parentOf(config.linux?.cgroupParent ?? ""),
   };
 
   record.userns = await wantedUserNamespace(context, record, config);

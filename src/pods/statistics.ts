@@ -72,7 +72,7 @@ export class Statistics {
   containerMetrics({ record, config }: Container, sandbox: Sandbox): Sample[] {
     const subject = this.#subject(sandbox.config.metadata, {
       container: config.metadata?.name,
-      id: record.placement.cgroupsPath,
+      id: record.placement.path ?? record.placement.cgroupsPath,
       image: config.image?.userSpecifiedImage || config.image?.image,
       name: record.id,
     });

@@ -15,7 +15,7 @@ import {
 } from "../sys/mod.ts";
 import type { Context } from "./context.ts";
 import type { Undoer } from "./jobs.ts";
-import { removePodCgroup } from "./pod_cgroup.ts";
+import { undoPodCgroup } from "./pod_cgroup.ts";
 import { type Admission, dismissPod } from "./user_namespace.ts";
 
 /** A container as the OCI runtime and the monitor know it: enough to take it down, whatever became of it. */
@@ -44,7 +44,7 @@ export function undoers(context: Omit<Context, "jobs">): Record<string, Undoer> 
     admission: (admission: Admission) => dismissPod(context, admission),
     network: ({ pod, attachment }: { pod: PodNetwork; attachment?: NetworkAttachment }) =>
       context.network.del(pod, attachment),
-    "empty-cgroup": ({ path }: { path: string }) => removePodCgroup(context, [path]),
+    "empty-cgroup": ({ path }: { path: string }) => undoPodCgroup(context, path),
     cgroup: ({ placement }: { placement: CgroupPlacement }) => context.cgroups.remove(placement),
     container: (container: RuntimeContainer) => removeFromRuntime(context, container),
   };

@@ -21,13 +21,15 @@ export interface InitramfsOptions {
   modules: string;
   /** Of the host: the script that goes on in the new root, as process 1. */
   init: string;
+  /** Whether a second share, `layer`, lies over the host's files. */
+  layer?: boolean;
 }
 
-export async function initramfs({ modules, init }: InitramfsOptions): Promise<Uint8Array<ArrayBuffer>> {
+export async function initramfs({ modules, init, layer }: InitramfsOptions): Promise<Uint8Array<ArrayBuffer>> {
   const files = loadOrder(Deno.readTextFileSync(`${modules}/modules.dep`), MODULES);
   const names = files.map((file) => file.slice(file.lastIndexOf("/") + 1));
   const archive = cpio([
-    ...["bin", "dev", "proc", "sys", "modules", "host", "write", "root"].map((path) => ({
+    ...["bin", "dev", "proc", "sys", "modules", "host", "layer", "write", "root"].map((path) => ({
       path,
       mode: TYPE.directory | 0o755,
     })),
@@ -38,7 +40,7 @@ export async function initramfs({ modules, init }: InitramfsOptions): Promise<Ui
       mode: TYPE.file | 0o644,
       data: Deno.readFileSync(`${modules}/${file}`),
     })),
-    { path: "init", mode: TYPE.file | 0o755, data: new TextEncoder().encode(script(names, init)) },
+    { path: "init", mode: TYPE.file | 0o755, data: new TextEncoder().encode(script(names, init, layer)) },
   ]);
   const packed = new Blob([archive]).stream().pipeThrough(new CompressionStream("gzip"));
   return new Uint8Array(await new Response(packed).arrayBuffer());
@@ -67,15 +69,21 @@ export function loadOrder(table: string, wanted: string[]): string[] {
 
 const moduleName = (file: string) => file.slice(file.lastIndexOf("/") + 1).replace(/\.ko$/, "").replaceAll("-", "_");
 
-const script = (modules: string[], init: string) =>
+const LAYER =
+  `busybox mount -t 9p -o trans=virtio,version=9p2000.L,ro,cache=loose,msize=524288 layer /layer || fail "no layer"
+`;
+
+const script = (modules: string[], init: string, layer = false) =>
   `#!/bin/busybox sh
 busybox() { /bin/busybox "$@"; }
 fail() { echo "guest: $*"; busybox poweroff -f; }
 busybox mount -t proc proc /proc && busybox mount -t sysfs sys /sys && busybox mount -t devtmpfs dev /dev
 for module in ${modules.join(" ")}; do busybox insmod /modules/$module || fail "module $module does not load"; done
 busybox mount -t 9p -o trans=virtio,version=9p2000.L,ro,cache=loose,msize=524288 host /host || fail "no 9p from the host"
-busybox mount -t tmpfs -o mode=0755 write /write && busybox mkdir /write/upper /write/work
-busybox mount -t overlay -o lowerdir=/host,upperdir=/write/upper,workdir=/write/work root /root || fail "no overlay"
+${layer ? LAYER : ""}busybox mount -t tmpfs -o mode=0755 write /write && busybox mkdir /write/upper /write/work
+busybox mount -t overlay -o lowerdir=${
+    layer ? "/layer:" : ""
+  }/host,upperdir=/write/upper,workdir=/write/work root /root || fail "no overlay"
 exec /bin/busybox switch_root /root /bin/sh ${init}
 `;
 

@@ -5,6 +5,7 @@ import { initramfs } from "./initramfs.ts";
 
 /** What scripts/setup --guest puts in place. */
 const kernelFolder = `${tools.home}/guest/linux-6.1`;
+const systemdFolder = `${tools.home}/guest/systemd-252`;
 const QEMU = "/usr/bin/qemu-system-x86_64";
 const here = new URL(".", import.meta.url).pathname;
 
@@ -34,8 +35,16 @@ export function unavailable(): string | undefined {
   return undefined;
 }
 
+/** The same for a guest whose process 1 is systemd. */
+export function systemdUnavailable(): string | undefined {
+  return unavailable() ??
+    (exists(`${systemdFolder}/usr/lib/systemd/systemd`)
+      ? undefined
+      : "no systemd for the guest: run scripts/setup --guest");
+}
+
 /**
- * Runs a shell script as root in a fresh guest; the guest sees the files of this host at the same paths, and what it writes is gone
+ * Runs a shell script as root in a fresh guest, under a plain script or systemd as process 1; the guest sees the files of this host at the same paths, and what it writes is gone
  * afterwards, but for the folder /run/exchange.
  */
 export async function inGuest(
@@ -43,6 +52,7 @@ export async function inGuest(
   env: Record<string, string>,
   timeout: number,
   names: string[],
+  processOne: "init" | "systemd" = "init",
 ): Promise<Outcome> {
   const folder = await Deno.makeTempDir({ prefix: "guest-" });
   try {
@@ -53,15 +63,20 @@ export async function inGuest(
     await Deno.writeTextFile(`${exchange}/settings`, `MODULES=${modules}\n`);
     const exports = Object.entries(env).map(([name, value]) => `export ${name}='${value}'\n`).join("");
     await Deno.writeTextFile(`${exchange}/command`, exports + script);
+    const layer = processOne === "systemd" ? systemdFolder : undefined;
     await Deno.writeFile(
       `${folder}/initramfs`,
-      await initramfs({ modules: `${modules}/${release}`, init: `${here}init.sh` }),
+      await initramfs({
+        modules: `${modules}/${release}`,
+        init: `${here}${processOne}.sh`,
+        layer: layer !== undefined,
+      }),
     );
     await sparse(`${folder}/disk`, DISK_BYTES);
     await run("mkfs.ext4", ["-q", "-E", "lazy_itable_init=1", `${folder}/disk`]);
     await sparse(`${folder}/swap`, SWAP_BYTES);
     await run("mkswap", [`${folder}/swap`]);
-    const { code, stdout, stderr } = await tryRun(QEMU, machine(folder), { timeout });
+    const { code, stdout, stderr } = await tryRun(QEMU, machine(folder, layer), { timeout });
     const read = (name: string) => exists(`${exchange}/${name}`) ? Deno.readTextFileSync(`${exchange}/${name}`) : "";
     const screen = stdout + stderr;
     const output = read("output");
@@ -81,7 +96,7 @@ export async function inGuest(
   }
 }
 
-function machine(folder: string): string[] {
+function machine(folder: string, layer?: string): string[] {
   const share = (tag: string, path: string, more = "") =>
     `local,path=${path},mount_tag=${tag},security_model=none,multidevs=remap${more}`;
   const disk = (file: string) => `file=${folder}/${file},format=raw,if=virtio,cache=unsafe,discard=unmap`;
@@ -91,6 +106,7 @@ function machine(folder: string): string[] {
     ...["-kernel", `${kernelFolder}/vmlinuz`, "-initrd", `${folder}/initramfs`],
     ...["-append", "console=ttyS0 quiet panic=-1 mitigations=off"],
     ...["-virtfs", share("host", "/", ",readonly=on"), "-virtfs", share("exchange", `${folder}/exchange`)],
+    ...(layer ? ["-virtfs", share("layer", layer, ",readonly=on")] : []),
     ...["-drive", disk("disk"), "-drive", disk("swap")],
   ];
 }

@@ -45,7 +45,7 @@ export function runtimeService(dependencies: RuntimeDependencies): Handlers<Runt
   return {
     version: version(dependencies),
     status: status(dependencies),
-    runtimeConfig: runtimeConfig(),
+    runtimeConfig: runtimeConfig(dependencies),
     updateRuntimeConfig: updateRuntimeConfig(),
     runPodSandbox: runPodSandbox(dependencies),
     stopPodSandbox: stopPodSandbox(dependencies),

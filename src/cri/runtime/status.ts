@@ -42,9 +42,10 @@ async function handlersOf({ handlers, runtime, images, config }: RuntimeDependen
 }
 
 async function verbose(dependencies: RuntimeDependencies): Promise<Record<string, string>> {
-  const { config, pods, facts } = dependencies;
+  const { config, pods, facts, node } = dependencies;
   return {
     config: JSON.stringify(config),
+    cgroups: JSON.stringify({ driver: config.cgroupDriver, version: node.cgroupVersion }),
     node: JSON.stringify(await facts()),
     jobs: JSON.stringify(pods.jobs().filter((job) => job.state === "running")),
   };

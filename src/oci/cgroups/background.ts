@@ -14,18 +14,27 @@ export interface BackgroundCgroup {
   /** Moves a process in: it gets what processor and disk time others leave, and never at the cost of those who answer. */
   attach(pid: number): Promise<void>;
   /** Removes the cgroup, if nothing is in it any more. */
-  removeEmpty(): void;
+  removeEmpty(): void | Promise<void>;
 }
 
 /** Makes the cgroup, in the hierarchies that share out time; where a weight cannot be set the kernel's default holds. */
-export function createBackgroundCgroup(
+export async function createBackgroundCgroup(
   kernel: Kernel,
   driver: CgroupDriver,
-  { cgroupsPath, paths }: CgroupPlacement,
-): BackgroundCgroup {
-  const shared = Object.entries(paths).filter(([controller]) => controller in WEIGHTS);
-  const placement = { cgroupsPath, paths: Object.fromEntries(shared) };
-  driver.create(placement);
+  whole: CgroupPlacement,
+): Promise<BackgroundCgroup> {
+  const shared = Object.entries(whole.paths).filter(([controller]) => controller in WEIGHTS);
+  const placement = { ...whole, paths: Object.fromEntries(shared) };
+  await driver.create(placement, "background");
+  // systemd has set them, and would set them again to what it knows.
+  if (placement.unit === undefined) setWeights(kernel, shared);
+  return {
+    attach: (pid) => driver.attach(placement, pid),
+    removeEmpty: () => driver.removeEmpty(placement),
+  };
+}
+
+function setWeights(kernel: Kernel, shared: [string, string][]): void {
   for (const [controller, folder] of shared) {
     for (const [file, weight] of Object.entries(WEIGHTS[controller])) {
       try {
@@ -36,8 +45,4 @@ export function createBackgroundCgroup(
       }
     }
   }
-  return {
-    attach: (pid) => driver.attach(placement, pid),
-    removeEmpty: () => driver.removeEmpty(placement),
-  };
 }

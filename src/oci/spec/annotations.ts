@@ -1,4 +1,12 @@
-import type { SpecInput } from "../types.ts";
+import type { CgroupPlacement, SpecInput } from "../types.ts";
+
+/** crun would make one more cgroup in a scope, called `container`: the scope itself is the container's, as runc has it. */
+export const NO_SUBGROUP = ["run.oci.systemd.subgroup", ""] as const;
+
+/** What the runtime is told besides by the container's cgroup, where systemd makes that. */
+export function cgroupAnnotations({ unit }: CgroupPlacement): Record<string, string> {
+  return unit === undefined ? {} : Object.fromEntries([NO_SUBGROUP]);
+}
 
 /**
  * What a runtime may know of the container. Built from the request's identity alone: annotations of pods, containers and

@@ -153,3 +153,9 @@ for (
     assertEquals(first.startsWith(`--set ${setting}: ${message}`), true, first);
   });
 }
+
+Deno.test("loadConfig() has slices as defaults where the cgroup driver is systemd", () => {
+  const { monitorCgroup, defaultCgroupParent } = config("cgroupDriver: systemd");
+  assertEquals([monitorCgroup, defaultCgroupParent], ["skiff-monitors.slice", "skiff-pods.slice"]);
+  assertEquals(config("cgroupDriver: systemd\nmonitorCgroup: mine.slice").monitorCgroup, "mine.slice");
+});

@@ -43,3 +43,18 @@ Deno.test("resolveConfig() does not change what was loaded", () => {
   resolveConfig(loaded, () => true);
   assertEquals(loaded.config.conmon, "");
 });
+
+Deno.test("resolveConfig() refuses the systemd cgroup driver where systemd is not process 1 or has no bus, and says what helps", () => {
+  const programs = ["/usr/sbin/runc", "/usr/bin/conmon"];
+  const problem = (...there: string[]) => {
+    const loaded = load("log:\n  level: debug\ncgroupDriver: systemd");
+    return assertThrows(() => resolveConfig(loaded, installed(...programs, ...there)), ConfigError).message;
+  };
+  assertStringIncludes(
+    problem("/run/dbus/system_bus_socket"),
+    "/etc/skiff/skiff.yaml:3:15: cgroupDriver: is systemd, but systemd is not process 1 of this machine: set cgroupfs",
+  );
+  assertStringIncludes(problem("/run/systemd/system"), "apt-get install dbus");
+  const all = installed(...programs, "/run/systemd/system", "/run/dbus/system_bus_socket");
+  assertEquals(resolveConfig(load("cgroupDriver: systemd"), all).cgroupDriver, "systemd");
+});

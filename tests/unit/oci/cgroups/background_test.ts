@@ -13,7 +13,7 @@ Deno.test({
     const placement = driver.place(`/${parent}`, "pulls");
     const folder = placement.paths[""] ?? placement.paths.cpu;
     try {
-      const cgroup = createBackgroundCgroup(kernel, driver, placement);
+      const cgroup = await createBackgroundCgroup(kernel, driver, placement);
       const child = programs.spawn("/bin/busybox", ["sleep", "600"], {});
       await cgroup.attach(child.pid);
       assert(kernel.readText(`${folder}/cgroup.procs`).split("\n").includes(String(child.pid)));
