@@ -223,7 +223,8 @@ export class ClusterNode implements AsyncDisposable {
     const volatile = this.options.runtime === "skiff" ? [(this.#daemon as Instance).state] : ["/run/containerd"];
     await losePower(node, {
       cgroups: ["kubepods", "pods", "monitors", "kubelet", "proxy", this.#daemon.cgroup],
-      volatile: [...volatile, ...["runc", "crun"].map((name) => `/run/${name}`)],
+      volatile,
+      sockets: [this.#daemon.socket],
       mounted: [this.kubeletRoot, node.root],
     });
     await this.#daemon.start(60_000);

@@ -11,11 +11,13 @@ export interface RebootPlaces {
   cgroups: string[];
   /** Folders in memory, emptied. */
   volatile: string[];
+  /** What else was in memory. */
+  sockets: string[];
   /** Folders on disk below which nothing is mounted after a start. */
   mounted: string[];
 }
 
-export async function losePower(node: TestNode, { cgroups, volatile, mounted }: RebootPlaces): Promise<void> {
+export async function losePower(node: TestNode, { cgroups, volatile, sockets, mounted }: RebootPlaces): Promise<void> {
   for (const name of cgroups) await killCgroup(`/${node.name}/${name}`);
   for (const name of cgroups) await removeCgroup(`/${node.name}/${name}`);
   const below = [...volatile, ...mounted].map((dir) => `-e '^${dir}/'`).join(" ");
@@ -23,7 +25,7 @@ export async function losePower(node: TestNode, { cgroups, volatile, mounted }: 
     "sh",
     "-ec",
     `cut -d' ' -f5 /proc/self/mountinfo | grep ${below} -e '^/run/netns/' | sort -r | while read -r mount; do umount -l "$mount" || true; done
-rm -rf /run/netns/*
+rm -rf /run/netns/* ${sockets.join(" ")}
 for dir in ${volatile.join(" ")}; do rm -rf "$dir"/* "$dir"/.[!.]* 2>/dev/null; done || true
 for link in $(ip -o link | cut -d' ' -f2 | cut -d: -f1 | cut -d@ -f1); do
   case $link in lo | node0 | node1) ;; *) ip link del "$link" 2>/dev/null || true ;; esac
