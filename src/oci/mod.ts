@@ -13,6 +13,7 @@ export { checkParent } from "./cgroups/placement.ts";
 export { buildExecProcess } from "./exec_process.ts";
 export type { ExecOnTerminal, ExecProcess, ExecStdio } from "./exec_stream.ts";
 export { ConmonMonitor, type ConmonMonitorOptions } from "./monitor.ts";
+export { attachLink } from "./monitor_files.ts";
 export { probeNode } from "./node.ts";
 export { IMAGE_VOLUME_FAILED, type ImageMount, imageMounts } from "./spec/image_mounts.ts";
 export { podUserNamespace } from "./spec/user_namespace.ts";

@@ -2,13 +2,25 @@ import type { Kernel } from "../sys/kernel.ts";
 import { EEXIST, ENOENT, Errno, isErrno, O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY, S_IFMT, S_IFREG } from "../sys/mod.ts";
 import { invalid, quote } from "./refusal.ts";
 
+/** Room for a path in a socket's address, without the NUL. */
+const SOCKET_PATH_BYTES = 107;
+
+/**
+ * The link that conmon makes to the folder of a container's attach socket. Where its path just fits into a socket's
+ * address, conmon leaves out the last character, so that link and socket are told apart.
+ */
+export function attachLink(stateFolder: string, id: string): string {
+  const path = `${stateFolder}/attach/${id}`;
+  return new TextEncoder().encode(path).length === SOCKET_PATH_BYTES ? path.slice(0, -1) : path;
+}
+
 /** Where monitors and the daemon meet: every path is known from the container's ID, so that it is found after a restart. */
 export class MonitorFiles {
   readonly exits: string;
   readonly attach: string;
   readonly #persist: string;
 
-  constructor(private readonly kernel: Kernel, stateFolder: string) {
+  constructor(private readonly kernel: Kernel, private readonly stateFolder: string) {
     this.exits = `${stateFolder}/exits`;
     this.attach = `${stateFolder}/attach`;
     this.#persist = `${stateFolder}/persist`;
@@ -46,7 +58,7 @@ export class MonitorFiles {
   async forget(id: string): Promise<void> {
     await Promise.all([
       this.#unlink(`${this.exits}/${id}`),
-      this.#unlink(`${this.attach}/${id}`),
+      this.#unlink(attachLink(this.stateFolder, id)),
       this.kernel.removeTree(this.persist(id)),
     ]);
   }

@@ -1,4 +1,4 @@
-import { buildExecProcess, type ExecResult, type Process, type Spec } from "../oci/mod.ts";
+import { attachLink, buildExecProcess, type ExecResult, type Process, type Spec } from "../oci/mod.ts";
 import { Code, RpcError } from "../rpc/status.ts";
 import type { AttachTarget, ExecTarget, PortForwardTarget } from "../streaming/mod.ts";
 import type { Container } from "./catalog.ts";
@@ -42,7 +42,7 @@ export function attachTarget(context: Context, id: string): AttachTarget {
     throw new RpcError(Code.FAILED_PRECONDITION, `container ${record.id}: has ended, and so have its streams`);
   }
   return {
-    socket: `${context.config.state}/attach/${record.id}/attach`,
+    socket: `${attachLink(context.config.state, record.id)}/attach`,
     resize: (rows, columns) => context.monitor.resizeTerminal(record.bundle, rows, columns),
   };
 }
