@@ -40,7 +40,8 @@ export interface PodSummary extends Usage {
   podRef: { name: string; namespace: string; uid: string };
   startTime: string;
   containers?: ContainerSummary[];
-  network?: { rxBytes?: number; txBytes?: number; interfaces?: { name: string; rxBytes: number; txBytes: number }[] };
+  /** Of the pod's default interface. */
+  network?: { name?: string; rxBytes?: number; txBytes?: number };
   volume?: (FileSystem & { name: string })[];
   "ephemeral-storage"?: FileSystem;
   process_stats?: { process_count?: number };

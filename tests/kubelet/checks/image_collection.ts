@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { type Check, type CheckContext, container, pod } from "../check.ts";
-import { crictl, eventsOf, markedImage, onMirror, putImage, waitsFor } from "../image_checks.ts";
+import { crictl, eventsOf, markedImage, onMirror, onRegistry, putImage, waitsFor } from "../image_checks.ts";
 
 interface ListedImage {
   id: string;
@@ -66,7 +66,11 @@ export const checks: Check[] = [
     async run(context) {
       const { used, unused } = await usedAndUnused(context);
       const before = await listed(context);
-      await crictl(context.cluster, "rmi", "--prune");
+      // The container that used it is removed some time after its pod.
+      await context.until("the unused image is gone", async () => {
+        await crictl(context.cluster, "rmi", "--prune");
+        return !has(await listed(context), unused);
+      });
       await isCollected(context, before, used, unused);
     },
   },
@@ -91,7 +95,7 @@ export const checks: Check[] = [
     timeout: 180,
     async run(context) {
       const { cluster, apply, podIs, logs } = context;
-      const image = onMirror(await putImage(context, markedImage("late")));
+      const image = onRegistry(await putImage(context, markedImage("late")));
       await cluster.registryDown();
       try {
         await apply(pod("waits", { containers: [{ name: "main", image }] }));
