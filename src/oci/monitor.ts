@@ -22,6 +22,10 @@ import { unlessGone } from "./unless_gone.ts";
 
 /** An event that the kernel has dropped makes an exit seen this much later (milliseconds). */
 const RESCAN_INTERVAL = 5_000;
+/** Without events: the kernel has only so many inotify instances for all programs of a user. */
+const UNWATCHED_INTERVAL = 200;
+/** Looks after which it is tried again. */
+const UNWATCHED_LOOKS = 50;
 
 /**
  * How long conmon may take to open a log again. On an error the kubelet moves the log back to its place, and a conmon that
@@ -44,6 +48,7 @@ export interface ConmonMonitorOptions {
   /** Folder for exit files, attach sockets and notes; must stay short, as a socket's path has 107 bytes. */
   stateFolder: string;
   logger?: Logger;
+  watch?: typeof watchDirectory;
 }
 
 export class ConmonMonitor implements Monitor {
@@ -52,13 +57,17 @@ export class ConmonMonitor implements Monitor {
   readonly #cgroups: CgroupDriver;
   readonly #files: MonitorFiles;
   readonly #logger: Logger | undefined;
+  readonly #watch: typeof watchDirectory;
 
-  constructor({ kernel, programs, cgroups, stateFolder, logger }: ConmonMonitorOptions) {
+  constructor(
+    { kernel, programs, cgroups, stateFolder, logger, watch = watchDirectory }: ConmonMonitorOptions,
+  ) {
     this.#kernel = kernel;
     this.#programs = programs;
     this.#cgroups = cgroups;
     this.#files = new MonitorFiles(kernel, stateFolder);
     this.#logger = logger;
+    this.#watch = watch;
   }
 
   async create(request: MonitorCreate): Promise<{ pid: number; conmonPid: number }> {
@@ -115,15 +124,34 @@ export class ConmonMonitor implements Monitor {
         report(error);
       }
     };
-    const watcher = watchDirectory(this.#kernel, this.#files.exits, safely, report);
-    const timer = setInterval(safely, RESCAN_INTERVAL);
-    safely();
+    let watcher: AsyncDisposable | undefined;
+    let looks = 0;
+    let timer: number | undefined;
+    const look = () => {
+      if (!watcher && looks % UNWATCHED_LOOKS === 0) watcher = this.#watchExits(safely, report);
+      looks++;
+      timer = setTimeout(look, watcher ? RESCAN_INTERVAL : UNWATCHED_INTERVAL);
+      safely();
+    };
+    look();
     return {
       async [Symbol.asyncDispose]() {
-        clearInterval(timer);
-        await watcher[Symbol.asyncDispose]();
+        clearTimeout(timer);
+        await watcher?.[Symbol.asyncDispose]();
       },
     };
+  }
+
+  #watchExits(onChange: () => void, onError: (error: unknown) => void): AsyncDisposable | undefined {
+    try {
+      return this.#watch(this.#kernel, this.#files.exits, onChange, onError);
+    } catch (error) {
+      this.#logger?.warn(
+        `ended containers are looked for every ${UNWATCHED_INTERVAL} ms: their folder cannot be watched; raise the limit that the error names`,
+        { error: messageOf(error) },
+      );
+      return undefined;
+    }
   }
 
   async reopenLog(bundle: string, logPath?: string): Promise<void> {

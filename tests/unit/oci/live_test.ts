@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
-import { buildExecProcess, buildPauseSpec } from "../../../src/oci/mod.ts";
+import { buildExecProcess, buildPauseSpec, ConmonMonitor } from "../../../src/oci/mod.ts";
 import {
   LinuxContainerResources,
   MountPropagation,
@@ -7,7 +7,7 @@ import {
   PodSandboxConfig,
 } from "../../../proto/gen/runtime/v1/api.ts";
 import { Code, RpcError } from "../../../src/rpc/status.ts";
-import { kernel, MNT_DETACH, mountsBelow, MS_SHARED, pauseProgram, SIGTERM } from "../../../src/sys/mod.ts";
+import { kernel, MNT_DETACH, mountsBelow, MS_SHARED, pauseProgram, programs, SIGTERM } from "../../../src/sys/mod.ts";
 import { LiveNode } from "./support/live_node.ts";
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
@@ -218,6 +218,27 @@ for (const runtime of ["runc", "crun"] as const) {
     await until(() => seen.length > 0);
     await new Promise((resolve) => setTimeout(resolve, 50));
     assertEquals(seen, [container.id]);
+  });
+
+  test("watch() sees exits also where nothing can be watched", async (node) => {
+    const seen: string[] = [];
+    let asked = 0;
+    const monitor = new ConmonMonitor({
+      kernel,
+      programs,
+      cgroups: node.cgroups,
+      stateFolder: node.state,
+      watch: () => {
+        asked++;
+        throw new Error("no inotify instance is left");
+      },
+    });
+    const watch = monitor.watch((id) => void seen.push(id));
+    const container = await node.start(["true"]);
+    await node.ended(container);
+    await until(() => seen.length > 0);
+    await watch[Symbol.asyncDispose]();
+    assertEquals([seen, asked], [[container.id], 1]);
   });
 
   test("a container with a terminal has its size", async (node) => {
