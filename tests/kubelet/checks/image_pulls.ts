@@ -95,7 +95,7 @@ export const checks: Check[] = [
       assertEquals([status.image, status.imageID], [name, digest]);
       const listed = await context.until("the node lists the image", async () => {
         const { images } = (await context.get("node", context.cluster.nodeName)).status;
-        return images.find(({ names }: { names: string[] }) => names.includes(name));
+        return images?.find(({ names }: { names: string[] }) => names.includes(name));
       }, 30);
       assertEquals(listed.names.sort(), [digest, name].sort());
       assert(listed.sizeBytes >= 2_000_000 && listed.sizeBytes < 20_000_000, `${listed.sizeBytes} bytes`);
@@ -129,7 +129,7 @@ export const checks: Check[] = [
     },
   },
   {
-    name: "pull progress is told, and a pod that is deleted during its pull goes at once",
+    name: "a pod that is deleted during its pull goes at once, and the pull can be made again",
     item: "pull cancelled",
     async run(context) {
       const { apply, kubectl, until } = context;
