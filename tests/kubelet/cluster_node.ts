@@ -9,7 +9,7 @@ import { tools } from "../support/tools.ts";
 import { addonManifests } from "./addons.ts";
 import { kubeconfig, writeCertificates } from "./certificates.ts";
 import * as controlPlane from "./control_plane.ts";
-import { privateRegistry, type Served, serveImages, writePrivateRegistry } from "./images.ts";
+import { imageReference, privateRegistry, type Served, serveImages, writePrivateRegistry } from "./images.ts";
 import { kubeletConfiguration } from "./kubelet_config.ts";
 import { newBootId, prepareMachine } from "./machine.ts";
 import { addresses, type ClusterOptions, type ClusterRecord, nodeOf, programs, recordOf } from "./options.ts";
@@ -118,6 +118,7 @@ export class ClusterNode implements AsyncDisposable {
           runtimes: { runc: { path: runtimes.runc }, crun: { path: runtimes.crun } },
           defaultRuntime: options.ociRuntime,
           images: {
+            pinned: [imageReference("pause")],
             registries: { "127.0.0.1:5000": direct, [`127.0.0.1:${privateRegistry.port}`]: direct },
           },
         },
