@@ -25,6 +25,9 @@ for round in 1 2 3 4 5 6 7 8 9 10; do
 done
 find /sys/fs/cgroup/"$NAME" /sys/fs/cgroup/*/"$NAME" -depth -type d -exec rmdir {} + 2>/dev/null
 umount -l /run/netns 2>/dev/null
+for dir in $DIRS; do
+  cut -d' ' -f5 /proc/self/mountinfo | grep "^$dir/" | sort -r | while read -r mount; do umount -l "$mount"; done 2>/dev/null
+done
 rm -rf --one-file-system $DIRS
 `;
 
