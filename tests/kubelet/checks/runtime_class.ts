@@ -36,7 +36,14 @@ export const checks: Check[] = [
       // Each runtime keeps its state in a folder that it names itself: state.json is runc's, status is crun's.
       for (const [id, runtime] of [[ids[0], second], [ids[1], cluster.ociRuntime]]) {
         const file = runtime === "runc" ? "state.json" : "status";
-        const found = await cluster.run("find", "/run", "-xdev", "-path", `*/${id}/${file}`);
+        const found = await cluster.run(
+          "find",
+          cluster.dir,
+          "-ignore_readdir_race",
+          "-xdev",
+          "-path",
+          `*/${id}/${file}`,
+        );
         assertEquals(found.trim().split("\n").filter(Boolean).length, 1, `${runtime} has no state of ${id}`);
       }
     },
