@@ -2,19 +2,21 @@
 import type { AdminServiceDefinition } from "../../proto/gen/skiff/v1/admin.ts";
 import type { Handlers } from "../rpc/types.ts";
 import type { AdminDependencies } from "./dependencies.ts";
+import { exportImages } from "./export_images.ts";
 import { getConfig } from "./get_config.ts";
 import { importImage } from "./import_image.ts";
 import { listJobs } from "./list_jobs.ts";
 import { listPulls } from "./list_pulls.ts";
 import { pullImageProgress } from "./pull_image_progress.ts";
-import { verifyImage } from "./verify_image.ts";
 import { resolveImage } from "./resolve_image.ts";
+import { verifyImage } from "./verify_image.ts";
 
 export type { AdminDependencies } from "./dependencies.ts";
 
 export function adminService(dependencies: AdminDependencies): Handlers<AdminServiceDefinition> {
   return {
     importImage: importImage(dependencies),
+    exportImages: exportImages(dependencies),
     pullImageProgress: pullImageProgress(dependencies),
     verifyImage: verifyImage(dependencies),
     listPulls: listPulls(dependencies),

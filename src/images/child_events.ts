@@ -3,6 +3,7 @@ import type { Descriptor, IndexEntry } from "./documents.ts";
 import type { WrittenLayer } from "./layer/layer_writer.ts";
 import type { ImageConfig } from "./image_config.ts";
 import type { Platform } from "./platform.ts";
+import type { ArchiveContents } from "./transfer/types.ts";
 import type { Attachment } from "./trust/attachment.ts";
 import type { RegistryAuth } from "./types.ts";
 import type { Code } from "../rpc/status.ts";
@@ -38,7 +39,9 @@ export type FetchSource =
     endpoints: Endpoint[];
     stallMilliseconds: number;
   }
-  | { kind: "layout"; path: string };
+  | { kind: "layout"; path: string }
+  /** A tar of such a layout, or of `docker save`. */
+  | { kind: "archive"; path: string; contents: ArchiveContents };
 
 export interface Endpoint {
   /** http(s)://host[:port][/path] */

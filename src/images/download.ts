@@ -192,8 +192,8 @@ export class Downloads {
         if (!layer || staged.some(({ stream }) => stream === event.stream)) throw unexpected(event);
         requireSame("layer", event.digest, layer.blob.digest);
         requireSame(`unpacked layer ${layer.blob.digest}`, event.diffId, layer.diffId);
-        const { stream, impliedDirectories, whiteoutDirectories } = event;
-        staged.push({ stream, diffId: layer.diffId, impliedDirectories, whiteoutDirectories });
+        const { stream, tarBytes, impliedDirectories, whiteoutDirectories } = event;
+        staged.push({ stream, diffId: layer.diffId, tarBytes, impliedDirectories, whiteoutDirectories });
         report({ layersDone: progress.layersDone + 1 });
       }
       await pair.finish();

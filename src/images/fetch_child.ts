@@ -10,7 +10,8 @@ import { enterSandbox } from "./sandbox.ts";
 /** Layers that are fetched side by side: one connection seldom fills a line to a registry. */
 const PARALLEL_LAYERS = 3;
 const PROGRESS_INTERVAL = 200;
-const MAX_COMMAND = 4 << 20;
+/** The list of what is in an archive is the longest. */
+const MAX_COMMAND = 64 << 20;
 
 /**
  * `skiff __fetch`: gets what the daemon asks for on its standard input and writes it, as frames, to its standard output,
@@ -34,16 +35,19 @@ async function openSource(source: FetchSource): Promise<ByteSource> {
     return new RegistrySource(source);
   }
   // The one case in which a child has libc: the layout may be anywhere on the node, and is only copied from.
-  const [{ kernel, O_DIRECTORY }, { LayoutSource }] = await Promise.all([
+  const [{ kernel, O_DIRECTORY, O_RDONLY }, { LayoutSource }, { ArchiveSource }] = await Promise.all([
     import("../sys/mod.ts"),
     import("./layout_source.ts"),
+    import("./transfer/archive_source.ts"),
   ]);
-  const folder = openFolder(kernel, source.path, O_DIRECTORY);
+  const fd = openLayout(kernel, source.path, source.kind === "layout" ? O_DIRECTORY : O_RDONLY);
   enterSandbox();
-  return new LayoutSource(kernel, source.path, folder);
+  return source.kind === "layout"
+    ? new LayoutSource(kernel, source.path, fd)
+    : new ArchiveSource(kernel, source.path, fd, source.contents);
 }
 
-function openFolder(kernel: Kernel, path: string, flags: number): number {
+function openLayout(kernel: Kernel, path: string, flags: number): number {
   try {
     return kernel.open(path, flags);
   } catch (error) {

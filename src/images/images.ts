@@ -7,16 +7,19 @@ import type { FetchSource } from "./child_events.ts";
 import { type DownloadedImage, Downloads } from "./download.ts";
 import { failing } from "./failing.ts";
 import { ImageIndex } from "./image_index.ts";
+import { namedRecord } from "./image_record.ts";
 import { JoinedPulls, type PullOptions, type PullWork } from "./joined_pulls.ts";
 import { LayerStore } from "./layer_store.ts";
 import { chooseImages } from "./layout_contents.ts";
 import { mirrorsOf, wrongBytesFromMirror } from "./mirrors.ts";
 import { NOT_PROBED, probeStorage, type StorageFacts } from "./mount/probe.ts";
 import { RootFilesystems } from "./mount/root_filesystems.ts";
-import { formatReference, parseReference, type Reference, repositoryName } from "./reference.ts";
+import { formatReference, parseReference, type Reference } from "./reference.ts";
 import { ImageSources } from "./sources/image_sources.ts";
 import { firstThatCanBeHad } from "./sources/short_names.ts";
 import { Gate, type ManifestCheck } from "./trust/gate.ts";
+import { importSource } from "./transfer/archive.ts";
+import { Exporter, type ExportOptions, type ExportTarget, selectImages } from "./transfer/exporter.ts";
 import type { Verdict } from "./trust/types.ts";
 import type {
   ImageNameExplanation,
@@ -54,6 +57,7 @@ export class ImageService implements Images, AsyncDisposable {
   #sources: ImageSources;
   #rootfs: RootFilesystems;
   #gate: Gate;
+  #exporter: Exporter;
   #facts: StorageFacts = NOT_PROBED;
   #probing = Promise.resolve();
   #pinned: Set<string>;
@@ -76,6 +80,7 @@ export class ImageService implements Images, AsyncDisposable {
     });
     this.#sources = new ImageSources({ kernel, programs, logger, config: config.images });
     const { root, state } = config;
+    this.#exporter = new Exporter({ kernel, programs, layers: this.#layers });
     this.#gate = new Gate(root, { config: config.images, kernel, programs });
     this.#rootfs = new RootFilesystems({
       kernel,
@@ -196,12 +201,17 @@ export class ImageService implements Images, AsyncDisposable {
       throw new RpcError(Code.INVALID_ARGUMENT, `${JSON.stringify(path)} is not an absolute path`);
     }
     const wanted = name === undefined || name === "" ? undefined : parseReference(name);
-    const source: FetchSource = { kind: "layout", path };
     options.onStep?.("index");
+    const stop = options.signal ?? new AbortController().signal;
+    const source = await failing(
+      `import ${path}`,
+      options,
+      () => importSource(this.#kernel, this.#programs, path, stop),
+    );
     const { manifests } = await failing(
       `import ${path}`,
       options,
-      () => this.#downloads.readIndex(source, "", options.signal ?? new AbortController().signal),
+      () => this.#downloads.readIndex(source, "", stop),
     );
     const records: ImageRecord[] = [];
     for (const { reference, digest } of chooseImages(manifests, wanted, this.#downloads.platform)) {
@@ -214,6 +224,12 @@ export class ImageService implements Images, AsyncDisposable {
       );
     }
     return records;
+  }
+
+  async exportImages(names: string[], target: ExportTarget, options: ExportOptions): Promise<ImageRecord[]> {
+    const images = selectImages(names, (name) => this.resolve(name));
+    await failing(`export to ${target.path}`, options, () => this.#exporter.export(images, target, options));
+    return images.map(({ image }) => image);
   }
 
   async remove(reference: string, inUse: (imageId: string) => string[]): Promise<void> {
@@ -307,31 +323,13 @@ export class ImageService implements Images, AsyncDisposable {
   /** Makes a downloaded image known under a name, which any other image loses. */
   async #record(reference: Reference, image: DownloadedImage): Promise<ImageRecord> {
     using _hold = image.hold;
-    const { id, digest, config } = image;
-    const existing = this.#index.get(id);
-    if (!existing && !config) {
-      throw new RpcError(Code.ABORTED, `the image ${id} was removed while it was pulled; pull it again`);
-    }
-    // A digest pins the content, whatever tag stands beside it: the tag may have moved on since.
-    const tag = reference.digest === undefined ? formatReference(reference) : undefined;
-    const repoDigest = `${repositoryName(reference)}@${digest}`;
-    const base = existing ?? {
-      id,
-      repoTags: [],
-      repoDigests: [],
-      layers: config!.diffIds,
-      size: this.#layers.size([...new Set(config!.diffIds)]) + config!.text.length,
-      defaults: config!.defaults,
-      labels: config!.labels,
-      config: config!.text,
-      pinned: false,
-      pulledAt: BigInt(Date.now()) * 1_000_000n,
-    };
-    const record: ImageRecord = {
-      ...base,
-      repoTags: sortedSet([...base.repoTags, ...(tag === undefined ? [] : [tag])]),
-      repoDigests: sortedSet([...base.repoDigests, repoDigest]),
-    };
+    const { id } = image;
+    const { record, tag } = namedRecord(
+      reference,
+      image,
+      this.#index.get(id),
+      (diffIds) => this.#layers.size(diffIds),
+    );
     record.pinned = this.#isPinned(record);
     const before = tag === undefined ? undefined : this.#index.withTag(tag);
     if (before && before.id !== id) {
@@ -379,8 +377,4 @@ export class ImageService implements Images, AsyncDisposable {
   ): Promise<ImageRecord> {
     return failing(what, options, () => this.#pulls.run(key, options, work));
   }
-}
-
-function sortedSet(names: string[]): string[] {
-  return [...new Set(names)].sort();
 }

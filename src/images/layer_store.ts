@@ -9,6 +9,7 @@ import type { ImageTable, LayerRecord } from "./types.ts";
 export interface StagedLayer {
   stream: number;
   diffId: string;
+  tarBytes: number;
   impliedDirectories: string[];
   whiteoutDirectories: string[];
 }
@@ -124,7 +125,7 @@ export class LayerStore {
   }
 
   async #secure(staging: string, layer: StagedLayer): Promise<LayerRecord> {
-    const { stream, diffId, impliedDirectories, whiteoutDirectories } = layer;
+    const { stream, diffId, tarBytes, impliedDirectories, whiteoutDirectories } = layer;
     const part = `${staging}/${partName(stream)}`;
     const file = fileName(diffId);
     const size = await this.#withOpen(part, O_RDWR | O_NOFOLLOW, async (fd) => {
@@ -139,7 +140,7 @@ export class LayerStore {
       return Math.min(stat.size, stat.blocks * 512);
     });
     this.#kernel.rename(part, `${this.folder}/${file}`);
-    return { diffId, file, size, impliedDirectories, whiteoutDirectories };
+    return { diffId, file, size, tarBytes, impliedDirectories, whiteoutDirectories };
   }
 
   async #withOpen<T>(path: string, flags: number, use: (fd: number) => Promise<T>): Promise<T> {

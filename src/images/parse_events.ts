@@ -27,7 +27,7 @@ export function readParseEvent(line: string): ParseEvent {
     case "layer":
       requireDigest(value.digest, "layer");
       requireDigest(value.diffId, "diff ID");
-      check(Number.isSafeInteger(value.stream) && Number.isSafeInteger(value.length));
+      check([value.stream, value.length, value.tarBytes].every((number) => Number.isSafeInteger(number)));
       list(value.impliedDirectories).forEach(checkPath);
       list(value.whiteoutDirectories).forEach(checkPath);
       return value;

@@ -36,6 +36,8 @@ export interface LayerRecord {
   /** File below the layer folder. */
   file: string;
   size: number;
+  /** Length of the layer's tar, which lies in the file byte for byte. Missing in old rows. */
+  tarBytes?: number;
   /** Directories that the tar only implied (it has entries below, none for itself), relative paths without leading slash; "" is the root. */
   impliedDirectories: string[];
   /** Directories with whiteouts in them, which show where no lower layer has the directory. Missing in old rows. */
@@ -168,10 +170,20 @@ export interface Images {
   pullProgress?(reference: string): PullProgress | undefined;
   /** The pulls that are under way, the oldest first. */
   pulls(): RunningPull[];
+  /** From a folder with an OCI layout, a tar of one, or what `docker save` writes. */
   importLayout(
     path: string,
     name: string | undefined,
     options: { signal?: AbortSignal; onStep?: (step: string) => void },
+  ): Promise<ImageRecord[]>;
+  /**
+   * Writes images as an OCI layout: a folder, or a tar, which `docker load` takes, too. Returns what was written.
+   * @throws {RpcError} NOT_FOUND, ALREADY_EXISTS for a target that is there.
+   */
+  exportImages(
+    names: string[],
+    target: { path: string; folder: boolean },
+    options: { signal?: AbortSignal; onProgress?: (progress: { bytesDone: number; bytesTotal: number }) => void },
   ): Promise<ImageRecord[]>;
   /** All names of the image go. RpcError FAILED_PRECONDITION while a root file system of it is mounted. Unknown: nothing. */
   remove(reference: string, inUse: (imageId: string) => string[]): Promise<void>;

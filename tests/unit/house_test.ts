@@ -47,6 +47,8 @@ const ENTRANCES: Record<string, string[]> = {
     "src/pods/checkpoint_child.ts",
     "src/images/fetch_child.ts",
     "src/images/parse_child.ts",
+    "src/images/transfer/index_child.ts",
+    "src/images/transfer/export_child.ts",
     "src/images/trust/verify_child.ts",
   ],
   "src/cli/serve.ts": ["src/daemon.ts"],
@@ -163,6 +165,7 @@ Deno.test("house: what parses untrusted bytes does not reach libc", () => {
   };
   visit("src/images/parse_child.ts");
   visit("src/images/trust/verify_child.ts");
+  visit("src/images/transfer/index_child.ts");
   assertEquals([...reached].filter((path) => path.startsWith("src/sys/")), []);
   assertEquals(reached.size > 1, true);
 });

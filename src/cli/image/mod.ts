@@ -1,12 +1,13 @@
 import { Command } from "commander";
 import type { Terminal } from "../terminal.ts";
+import { exportCommand } from "./export.ts";
 import { importCommand } from "./import.ts";
 import { inspectCommand } from "./inspect.ts";
 import { listCommand } from "./list.ts";
 import { pullCommand } from "./pull.ts";
 import { removeCommand } from "./remove.ts";
-import { verifyCommand } from "./verify.ts";
 import { resolveCommand } from "./resolve.ts";
+import { verifyCommand } from "./verify.ts";
 
 /** `skiff image` */
 export function command(terminal: Terminal): Command {
@@ -18,6 +19,7 @@ export function command(terminal: Terminal): Command {
     .addCommand(pullCommand(terminal))
     .addCommand(resolveCommand(terminal))
     .addCommand(importCommand(terminal))
+    .addCommand(exportCommand(terminal))
     .addCommand(listCommand(terminal))
     .addCommand(inspectCommand(terminal))
     .addCommand(verifyCommand(terminal))

@@ -16,6 +16,8 @@ export interface WrittenLayer extends WrittenImage {
   digest: string;
   /** Of the tar. */
   diffId: string;
+  /** Length of the tar, which begins at SUPERBLOCK_AREA of the image. */
+  tarBytes: number;
 }
 
 /** gzip cannot do more than 1032:1. Below RATIO_FREE_BYTES nothing is said, as small layers of zeros are common. */
@@ -65,6 +67,7 @@ export class LayerWriter {
     return {
       digest: `sha256:${this.#compressedHash.digest("hex")}`,
       diffId: `sha256:${diffHash.toString("hex")}`,
+      tarBytes: this.#inflated,
       ...image,
     };
   }
