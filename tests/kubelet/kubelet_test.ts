@@ -3,6 +3,7 @@ import { summarize } from "../support/summary.ts";
 import { onSkiff, peer } from "../support/runtime_under_test.ts";
 import { exists } from "../support/tools.ts";
 import type { AttachedCluster } from "./attached.ts";
+import type { Check } from "./check.ts";
 import { checks } from "./checks.ts";
 import { type ClusterOptions, defaults, programs } from "./options.ts";
 import { type CheckResult, choose, count, runCheck } from "./runner.ts";
@@ -15,22 +16,36 @@ const PARALLEL = 4;
 const LOG_END = 3_000;
 const free = { sanitizeOps: false, sanitizeResources: false, sanitizeExit: false };
 
-for (const ociRuntime of full ? ["runc", "crun"] as const : ["runc"] as const) {
+interface Variant {
+  title: string;
+  options: Partial<ClusterOptions>;
+  /** Checks with these names; without it all. */
+  only?: RegExp;
+}
+
+const variants: Variant[] = [
+  { title: "runc", options: { ociRuntime: "runc" } },
+  { title: "runc, figures from the runtime", options: { statsFromCRI: true }, only: /^stats: / },
+  ...full ? [{ title: "crun", options: { ociRuntime: "crun" as const } }] : [],
+];
+
+for (const { title, options, only } of variants) {
   const runtime = onSkiff ? "skiff" : "containerd";
   Deno.test({
-    name: `a cluster on ${onSkiff ? "the compiled binary" : peer} with ${ociRuntime} (root)`,
+    name: `a cluster on ${onSkiff ? "the compiled binary" : peer} with ${title} (root)`,
     ignore: Deno.uid() !== 0,
     ...free,
     fn: async (test) => {
       if (!exists(`${programs}/kubelet`)) throw new Error(`no kubelet in ${programs}: run scripts/setup --kubernetes`);
-      const options: ClusterOptions = { ...defaults, name: `test-${Deno.pid}`, runtime, ociRuntime };
-      const cluster = await up(options, () => {});
+      const chosen = choose(checks, [], full).filter(({ name }) => only?.test(name) ?? true);
+      const name = `test-${Deno.pid}`;
+      const cluster = await up({ ...defaults, ...options, name, runtime }, () => {});
       const results: CheckResult[] = [];
       try {
-        await runAll(test, cluster, results);
+        await runAll(test, cluster, chosen, results);
       } finally {
-        summarize(`kubelet on ${runtime} with ${ociRuntime}, up in ${seconds(cluster.upMs)} s: ${count(results)}`);
-        await down(options.name);
+        summarize(`kubelet on ${runtime} with ${title}, up in ${seconds(cluster.upMs)} s: ${count(results)}`);
+        await down(name);
       }
     },
   });
@@ -38,10 +53,14 @@ for (const ociRuntime of full ? ["runc", "crun"] as const : ["runc"] as const) {
 
 const seconds = (milliseconds: number) => (milliseconds / 1000).toFixed(1);
 
-async function runAll(test: Deno.TestContext, cluster: AttachedCluster, results: CheckResult[]): Promise<void> {
-  const chosen = choose(checks, [], full);
+async function runAll(
+  test: Deno.TestContext,
+  cluster: AttachedCluster,
+  chosen: Check[],
+  results: CheckResult[],
+): Promise<void> {
   const queue = chosen.filter((check) => !check.alone);
-  const take = (check: typeof chosen[number]) =>
+  const take = (check: Check) =>
     test.step({
       name: check.name,
       ignore: skipped(check, results, cluster),
@@ -64,7 +83,7 @@ async function runAll(test: Deno.TestContext, cluster: AttachedCluster, results:
 }
 
 /** Counted, with its reason told, and not run. */
-function skipped(check: typeof checks[number], results: CheckResult[], cluster: AttachedCluster): boolean {
+function skipped(check: Check, results: CheckResult[], cluster: AttachedCluster): boolean {
   const reason = check.unavailable?.(cluster);
   if (reason === undefined) return false;
   results.push({ name: check.name, item: check.item, state: "skipped", reason, seconds: 0 });
