@@ -37,8 +37,8 @@ export interface DaemonOptions {
   version: string;
 }
 
-/** Running calls get this long to end when the daemon stops; containers go on in any case. */
-const STOP_GRACE = 10_000;
+/** Milliseconds that running calls get to end when the daemon stops; containers go on in any case. */
+const STOP_GRACE = 3_000;
 
 /** Puts the house together and serves it. Resolves once the socket answers; `stop` leaves containers running. */
 export async function startDaemon(

@@ -292,6 +292,19 @@ export class Jobs {
     while (this.#running.size > 0) await Promise.allSettled([...this.#running.values()].map((entry) => entry.result));
   }
 
+  /**
+   * Before this process ends: what still runs is given up and undone. What takes longer than `grace` milliseconds is left
+   * to the journal, and so to the next start.
+   */
+  async stop(grace: number): Promise<void> {
+    const reason = new RpcError(Code.UNAVAILABLE, "the daemon stops; ask again when it is back");
+    for (const { job } of this.#running.values()) job.abort(reason);
+    let timer: number | undefined;
+    const over = new Promise<void>((resolve) => timer = setTimeout(resolve, grace));
+    await Promise.race([this.idle(), over]);
+    clearTimeout(timer);
+  }
+
   /** At start: takes down what a job of a process that died had made and not yet stored. Rows that fail stay. */
   async mend(): Promise<number> {
     let mended = 0;

@@ -32,6 +32,9 @@ const RELEASES_AT_ONCE = 8;
 /** Between looks for containers whose monitor died without a word. */
 const LOST_INTERVAL = 5_000;
 
+/** Milliseconds for running jobs to be undone before the process ends. */
+const JOBS_GRACE = 3_000;
+
 export type PodsOptions = Omit<Context, "catalog" | "jobs" | "statistics" | "events" | "limitRuntime"> & {
   usage: UsageReader;
   metrics: MetricsReader;
@@ -195,7 +198,7 @@ export class Pods implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#timer);
     await this.#mending;
-    await this.#context.jobs.idle();
+    await this.#context.jobs.stop(JOBS_GRACE);
     await this.#watch?.[Symbol.asyncDispose]();
   }
 }

@@ -1,10 +1,12 @@
 /** What a daemon makes on the node for itself, and what a stop leaves of it. */
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { ContainerState } from "../../proto/gen/runtime/v1/api.ts";
+import { CallError } from "../support/client.ts";
 import { Instance } from "../support/instance.ts";
 import { TestNode } from "../support/node.ts";
 import { Workbench } from "../support/pods.ts";
 import { onSkiff } from "../support/runtime_under_test.ts";
-import { tryRun } from "../support/command.ts";
+import { sleep, tryRun } from "../support/command.ts";
 import { exists, tools } from "../support/tools.ts";
 
 function test(name: string, body: (node: TestNode, daemon: Instance) => Promise<void>): void {
@@ -87,3 +89,23 @@ test("SIGTERM while calls run: the daemon ends, and the calls end with an answer
   assert(["done", "CallError"].includes(await running));
   await daemon.start();
 });
+
+test(
+  "A daemon stops within seconds while a container is being stopped, which the next one goes on with",
+  async (_, daemon) => {
+    await daemon.start();
+    await using bench = new Workbench(daemon);
+    await bench.pull();
+    const { id } = await bench.run({ command: ["/bin/sh", "-c", "trap '' TERM; while :; do sleep 0.2; done"] });
+    const stopping = assertRejects(() => daemon.client.stopContainer({ containerId: id, timeout: 600n }), CallError);
+    await sleep(300);
+    const began = Date.now();
+    assertEquals(await daemon.stop(), 0);
+    assert(Date.now() - began < 9_000, `it took ${Date.now() - began} ms`);
+    await stopping;
+    await daemon.start();
+    assertEquals((await bench.status(id)).state, ContainerState.CONTAINER_RUNNING);
+    await daemon.client.stopContainer({ containerId: id, timeout: 1n });
+    assertEquals((await bench.status(id)).exitCode, 137);
+  },
+);

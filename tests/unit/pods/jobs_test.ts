@@ -160,3 +160,24 @@ Deno.test("Jobs.run() keeps the word in front by which the kubelet knows an erro
   );
   await done();
 });
+
+Deno.test("Jobs.stop() gives up what runs and undoes it, and waits no longer than it is told to", async () => {
+  const events: string[] = [];
+  const { jobs, store, done } = setUp({ thing: ({ name }) => void events.push(`undo ${name}`) });
+  const first = jobs.run(request(), async (job) => {
+    job.undo("thing", { name: "one" });
+    await new Promise((_, reject) => job.signal.addEventListener("abort", () => reject(job.signal.reason)));
+  });
+  const refused = assertRejects(() => first, RpcError, "the daemon stops") as Promise<RpcError>;
+  await jobs.stop(10_000);
+  assertEquals([(await refused).code, events, store.journal()], [Code.UNAVAILABLE, ["undo one"], []]);
+
+  let release = () => {};
+  const deaf = jobs.run(request(), () => new Promise<void>((resolve) => release = resolve));
+  const began = Date.now();
+  await jobs.stop(50);
+  assertEquals(Date.now() - began < 5_000, true);
+  release();
+  await deaf;
+  await done();
+});
