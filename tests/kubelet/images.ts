@@ -42,7 +42,7 @@ export async function serveImages(node: TestNode): Promise<Served> {
   return { agnhost: served.agnhost, coredns: served.coredns, metricsServer: served["metrics-server"] };
 }
 
-/** Configuration of a second registry on the same storage, that asks for a name and a password. */
+/** Configuration of a second registry on the same storage, that asks for a name and a password, and logs each request. */
 export async function writePrivateRegistry(node: TestNode): Promise<string> {
   const dir = `${node.dir}/private-registry`;
   await Deno.mkdir(dir, { recursive: true });
@@ -50,7 +50,7 @@ export async function writePrivateRegistry(node: TestNode): Promise<string> {
   await Deno.writeTextFile(
     `${dir}/config.yml`,
     `version: 0.1
-log: {level: warn, accesslog: {disabled: true}}
+log: {level: warn}
 storage: {filesystem: {rootdirectory: ${node.dir}/registry/storage}, maintenance: {uploadpurging: {enabled: false}}}
 http: {addr: "127.0.0.1:${privateRegistry.port}"}
 auth: {htpasswd: {realm: private, path: ${dir}/htpasswd}}

@@ -102,33 +102,6 @@ export const checks: Check[] = [
     },
   },
   {
-    name: "pods that want the same image at once share one download",
-    item: "parallel pulls joined",
-    async run(context) {
-      const { cluster, namespace, apply, podIs } = context;
-      const content = markedImage("shared", 40_000_000);
-      const image = onMirror(await putImage(context, content));
-      const received = async () => {
-        const { stdout } = await cluster.tryRun("cat", "/proc/net/dev");
-        return Number(/lo:\s*(\d+)/.exec(stdout)![1]);
-      };
-      const before = await received();
-      const names = Array.from({ length: 5 }, (_, at) => `p${at}`);
-      await apply(
-        ...names.map((name) => pod(name, { containers: [{ name: "main", image, imagePullPolicy: "Always" }] })),
-      );
-      for (const name of names) {
-        await podIs(name, "Succeeded");
-        assertEquals(await context.logs(name), "shared\n");
-      }
-      // Everything else that goes over loopback meanwhile must stay below two more layers.
-      const after = await received() - before;
-      assert(after >= 40_000_000 && after < 110_000_000, `${after} bytes went over loopback for a layer of 40 MB`);
-      const images = JSON.parse(await crictl(cluster, "images", "-o", "json")).images as { repoTags: string[] }[];
-      assertEquals(images.filter(({ repoTags }) => repoTags.some((tag) => tag.includes(namespace))).length, 1);
-    },
-  },
-  {
     name: "a pod that is deleted during its pull goes at once, and the pull can be made again",
     item: "pull cancelled",
     async run(context) {

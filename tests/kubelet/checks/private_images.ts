@@ -76,4 +76,30 @@ export const checks: Check[] = [
       assertEquals(await logs("pulls"), "by account\n");
     },
   },
+  {
+    name: "pods that want the same image at once share one download",
+    item: "parallel pulls joined",
+    async run(context) {
+      const { cluster, apply, podIs } = context;
+      const content = markedImage("shared", 40_000_000);
+      const image = onPrivate(cluster, await putImage(context, content));
+      await pullSecret(context, "right", cluster.privateRegistry.password);
+      const names = Array.from({ length: 5 }, (_, at) => `p${at}`);
+      await apply(...names.map((name) =>
+        pod(name, {
+          imagePullSecrets: [{ name: "right" }],
+          containers: [{ name: "main", image, imagePullPolicy: "Always" }],
+        })
+      ));
+      for (const name of names) {
+        await podIs(name, "Succeeded");
+        assertEquals(await context.logs(name), "shared\n");
+        assertMatch((await eventsOf(context, name, "Pulled"))[0], /Successfully pulled/);
+      }
+      const requests = (await cluster.run("cat", `${cluster.dir}/private-registry.log`)).split("\n");
+      const [, large] = content.layers;
+      const downloads = requests.filter((line) => line.includes("GET ") && line.includes(`/blobs/${large.digest} `));
+      assertEquals(downloads.length, 1, downloads.join("\n"));
+    },
+  },
 ];
