@@ -26,7 +26,7 @@ export const onRegistry = (name: string) => `127.0.0.1:5000/${name}`;
 export const onPrivate = ({ privateRegistry }: Cluster, name: string) => `127.0.0.1:${privateRegistry.port}/${name}`;
 
 export const crictl = (cluster: Cluster, ...args: string[]) =>
-  cluster.run(tools.crictl, "-r", `unix://${cluster.socket}`, "-i", `unix://${cluster.socket}`, ...args);
+  cluster.run(tools.crictl, "-t", "30s", "-r", `unix://${cluster.socket}`, "-i", `unix://${cluster.socket}`, ...args);
 
 /** Why the first container of a pod waits, once the reason is one of these. */
 export async function waitsFor(

@@ -90,8 +90,10 @@ export const checks: Check[] = [
       }, 120);
       assert(cpu <= 400, `${cpu}m where 300m are allowed`);
       assert(memory >= 50 && memory < 200, `${memory}Mi, with 60 MB in a tmpfs`);
-      const node = await tryKubectl("top", "node", cluster.nodeName, "--no-headers");
-      assertMatch(node.stdout, /\s+\d+m\s+\d+%\s+\d+Mi\s+\d+%/);
+      await until("top shows the node", async () => {
+        const { stdout } = await tryKubectl("top", "node", cluster.nodeName, "--no-headers");
+        return /\s+\d+m\s+\d+%\s+\d+Mi\s+\d+%/.test(stdout);
+      }, 60);
     },
   },
 ];

@@ -148,7 +148,16 @@ export const checks: Check[] = [
       }));
       const before = await ready("survives");
       const crictl = (...args: string[]) =>
-        cluster.run(tools.crictl, "-r", `unix://${cluster.socket}`, "-i", `unix://${cluster.socket}`, ...args);
+        cluster.run(
+          tools.crictl,
+          "-t",
+          "30s",
+          "-r",
+          `unix://${cluster.socket}`,
+          "-i",
+          `unix://${cluster.socket}`,
+          ...args,
+        );
       const sandbox = async (...args: string[]) =>
         (await crictl("pods", "-q", "--no-trunc", "--namespace", namespace, "--name", "survives", ...args)).trim();
       const old = await sandbox();
