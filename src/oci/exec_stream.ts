@@ -45,18 +45,18 @@ export interface ExecMeans {
   folder: string;
 }
 
-/** Starts a command by the runtime's `exec`. Throws when not even the runtime could be started. */
+/** Starts a command by the runtime's `exec`. Rejects when not even the runtime could be started. */
 export function startExec(
   { kernel, programs, folder }: ExecMeans,
   handler: RuntimeHandler,
   id: string,
   process: Process,
   stdio: ExecStdio,
-): ExecProcess {
-  return withFiles(kernel, folder, id, (files) => {
+): Promise<ExecProcess> {
+  return withFiles(kernel, folder, id, async (files) => {
     files.write(process);
     const options = { env: { ...RUNTIME_ENV }, ...stdio };
-    const child = programs.spawn(handler.conmon, files.monitorArgs(handler, id), options);
+    const child = await programs.start(handler.conmon, files.monitorArgs(handler, id), options);
     return new StreamedExec(files, kernel, child, handler, id, process);
   });
 }
@@ -68,14 +68,14 @@ export function startExecOnTerminal(
   id: string,
   process: Process,
   size?: TerminalSize,
-): ExecOnTerminal {
-  return withFiles(kernel, folder, id, (files) => {
+): Promise<ExecOnTerminal> {
+  return withFiles(kernel, folder, id, async (files) => {
     files.write(size ? { ...process, consoleSize: { height: size.rows, width: size.columns } } : process);
     const env = { ...RUNTIME_ENV };
     if (handsTerminalOver(handler)) {
       const terminal = new ConsoleTerminal(files.consoleSocket, size);
       try {
-        const child = programs.spawn(handler.path, files.consoleArgs(handler, id), { env });
+        const child = await programs.start(handler.path, files.consoleArgs(handler, id), { env });
         const command = new StreamedExec(files, kernel, child, handler, id, process);
         command.watchHandover(terminal);
         return { command, terminal };
@@ -84,14 +84,12 @@ export function startExecOnTerminal(
         throw error;
       }
     }
-    let child: Child | undefined;
-    const terminal = new RelayedTerminal(
+    const { terminal, child } = await RelayedTerminal.start(
       kernel,
       size,
-      (peer) =>
-        child = programs.spawn(handler.path, files.args(handler, id), { env, fds: { 0: peer, 1: peer, 2: peer } }),
+      (peer) => programs.start(handler.path, files.args(handler, id), { env, fds: { 0: peer, 1: peer, 2: peer } }),
     );
-    const command = new StreamedExec(files, kernel, child!, handler, id, process);
+    const command = new StreamedExec(files, kernel, child, handler, id, process);
     command.watchRelay();
     return { command, terminal };
   });
@@ -105,11 +103,16 @@ function handsTerminalOver({ path }: RuntimeHandler): boolean {
   return /(^|\/)crun[^/]*$/.test(path);
 }
 
-function withFiles<T>(kernel: Kernel, folder: string, id: string, start: (files: ExecFiles) => T): T {
+async function withFiles<T>(
+  kernel: Kernel,
+  folder: string,
+  id: string,
+  start: (files: ExecFiles) => Promise<T>,
+): Promise<T> {
   kernel.mkdirs(folder, 0o700);
   const files = new ExecFiles(kernel, folder, id);
   try {
-    return start(files);
+    return await start(files);
   } catch (error) {
     files.remove();
     throw error;

@@ -8,16 +8,18 @@ import type { Terminal, TerminalSize } from "./terminal.ts";
  * what passes between it and the command's own.
  */
 export class RelayedTerminal implements Terminal {
-  readonly #master: number;
   readonly #end: AsyncFd;
   #runtime?: Child;
   #closed = false;
 
   /** `start` starts the runtime with the other end as its input and output. */
-  constructor(private readonly kernel: Kernel, size: TerminalSize | undefined, start: (peer: number) => Child) {
+  static async start(
+    kernel: Kernel,
+    size: TerminalSize | undefined,
+    start: (peer: number) => Promise<Child>,
+  ): Promise<{ terminal: RelayedTerminal; child: Child }> {
     const { master, tty } = openPty();
-    this.#master = master;
-    this.#end = asyncFd(master);
+    const terminal = new RelayedTerminal(kernel, master);
     let peer: number | undefined;
     try {
       // The terminal of the command's own behind this one alone edits lines and echoes.
@@ -25,15 +27,25 @@ export class RelayedTerminal implements Terminal {
       if (size) resizePty(master, size.rows, size.columns);
       // Not as the controlling terminal: the kernel would drop the last output when the leader of its session ends.
       peer = kernel.open(tty, O_RDWR | O_NOCTTY);
-      this.#runtime = start(peer);
+      const child = await start(peer);
+      terminal.#runs(child);
+      return { terminal, child };
     } catch (error) {
-      this.close();
+      terminal.close();
       throw error;
     } finally {
       if (peer !== undefined) kernel.close(peer);
     }
+  }
+
+  private constructor(private readonly kernel: Kernel, private readonly master: number) {
+    this.#end = asyncFd(master);
+  }
+
+  #runs(runtime: Child): void {
+    this.#runtime = runtime;
     const forget = () => this.#runtime = undefined;
-    this.#runtime.status.then(forget, forget);
+    runtime.status.then(forget, forget);
   }
 
   read(into: Uint8Array): Promise<number | null> {
@@ -46,7 +58,7 @@ export class RelayedTerminal implements Terminal {
 
   resize(rows: number, columns: number): void {
     if (this.#closed) return;
-    resizePty(this.#master, rows, columns);
+    resizePty(this.master, rows, columns);
     if (this.#runtime) resizeInnerTerminal(this.kernel, this.#runtime.pid, rows, columns);
   }
 

@@ -110,11 +110,16 @@ export class CommandLineRuntime implements OciRuntime {
     return await exec.run(process, timeout, limit, owner);
   }
 
-  exec(handler: RuntimeHandler, id: string, command: Spec["process"], stdio: ExecStdio): ExecProcess {
+  exec(handler: RuntimeHandler, id: string, command: Spec["process"], stdio: ExecStdio): Promise<ExecProcess> {
     return startExec(this.#execMeans, handler, id, command, stdio);
   }
 
-  execOnTerminal(handler: RuntimeHandler, id: string, command: Spec["process"], size?: TerminalSize): ExecOnTerminal {
+  execOnTerminal(
+    handler: RuntimeHandler,
+    id: string,
+    command: Spec["process"],
+    size?: TerminalSize,
+  ): Promise<ExecOnTerminal> {
     return startExecOnTerminal(this.#execMeans, handler, id, command, size);
   }
 

@@ -189,10 +189,15 @@ export interface OciRuntime {
     limit: number,
     owner?: { uid: number; gid: number },
   ): Promise<ExecResult>;
-  /** Starts a command whose input and output are the caller's. Throws when the runtime itself cannot be started. */
-  exec(handler: RuntimeHandler, id: string, command: Spec["process"], stdio: ExecStdio): ExecProcess;
-  /** Starts a command on a terminal, which has `size` from the start. Throws when the runtime itself cannot be started. */
-  execOnTerminal(handler: RuntimeHandler, id: string, command: Spec["process"], size?: TerminalSize): ExecOnTerminal;
+  /** Starts a command whose input and output are the caller's. Rejects when the runtime itself cannot be started. */
+  exec(handler: RuntimeHandler, id: string, command: Spec["process"], stdio: ExecStdio): Promise<ExecProcess>;
+  /** Starts a command on a terminal, which has `size` from the start. Rejects when the runtime itself cannot be started. */
+  execOnTerminal(
+    handler: RuntimeHandler,
+    id: string,
+    command: Spec["process"],
+    size?: TerminalSize,
+  ): Promise<ExecOnTerminal>;
   /** `--version` line, asked once per path. */
   version(path: string): Promise<string>;
   /** What the runtime can do, asked once per path. One that cannot be asked can do nothing. */

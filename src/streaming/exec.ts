@@ -43,7 +43,7 @@ async function onPipes(kernel: Kernel, target: ExecTarget, streams: RemoteStream
     for (const fd of theirs) kernel.fchown(fd, target.uid, target.gid);
     const fds: Record<number, number> = { 1: output.write, 2: errors.write };
     if (input) fds[0] = input.read;
-    command = target.start({ fds });
+    command = await target.start({ fds });
     for (const fd of theirs) kernel.close(fd);
   } catch (error) {
     for (const fd of open) kernel.close(fd);
@@ -62,7 +62,7 @@ async function onTerminal(target: ExecTarget, streams: RemoteStreams): Promise<n
   // A program that asks for the size only when it starts must find the right one.
   const first = sizes?.next();
   const size = await Promise.race([first?.then(({ value }) => value), afterMilliseconds(FIRST_SIZE_WAIT)]) || undefined;
-  const { command, terminal } = target.startOnTerminal(size);
+  const { command, terminal } = await target.startOnTerminal(size);
   const output = new OutputPump({ source: terminal, sink: streams.stdout, command, holdBack: true });
   // The end of the input is no end of a terminal: there is always somebody who could type.
   if (streams.stdin) feed(streams.stdin, terminal, () => {});

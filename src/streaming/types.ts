@@ -84,9 +84,9 @@ export interface ExecTarget {
   /** Whose the pipes are to be, so that the command can open its /dev/stdin again by its path. */
   uid: number;
   gid: number;
-  start(stdio: Stdio): RunningCommand;
+  start(stdio: Stdio): Promise<RunningCommand>;
   /** Runs it on a terminal, which has `size` from the start and is the caller's to close. */
-  startOnTerminal(size?: { rows: number; columns: number }): { command: RunningCommand; terminal: Terminal };
+  startOnTerminal(size?: { rows: number; columns: number }): Promise<{ command: RunningCommand; terminal: Terminal }>;
 }
 
 export interface AttachTarget {

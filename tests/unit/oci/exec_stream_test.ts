@@ -40,21 +40,21 @@ for (const runtime of ["runc", "crun"] as const) {
 
       await test.step("exit codes, also 255 and a signal", async () => {
         for (const [script, code] of [["exit 0", 0], ["exit 255", 255], ["kill -9 $$", 137]] as const) {
-          const command = start(["sh", "-c", script]);
+          const command = await start(["sh", "-c", script]);
           assertEquals(await command.ended, code);
           assert(command.started());
         }
       });
 
       await test.step("a command that is not there is the runtime's error", async () => {
-        const command = start(["/no/such"]);
+        const command = await start(["/no/such"]);
         const error = await assertRejects(() => command.ended, RpcError, "/no/such") as RpcError;
         assertEquals([error.code, command.started()], [Code.UNKNOWN, false]);
       });
 
       await test.step("it ends while a child still holds the output", async () => {
         const { read, write } = pipe();
-        const command = start(["sh", "-c", "sleep 5 & exit 4"], { fds: { 1: write } });
+        const command = await start(["sh", "-c", "sleep 5 & exit 4"], { fds: { 1: write } });
         kernel.close(write);
         const began = Date.now();
         assertEquals(await command.ended, 4);
@@ -66,7 +66,7 @@ for (const runtime of ["runc", "crun"] as const) {
         const others = () => node.cgroups.processes(container.input.placement).length - 1;
         for (let i = 0; i < 200 && others() > 0; i++) await sleep(50);
         for (const wait of [0, 300]) {
-          const command = start(["sh", "-c", "sleep 1000 & sleep 1001"]);
+          const command = await start(["sh", "-c", "sleep 1000 & sleep 1001"]);
           await sleep(wait);
           command.kill();
           await command.ended;
@@ -78,12 +78,18 @@ for (const runtime of ["runc", "crun"] as const) {
       await test.step("a terminal, with its size from the start", async () => {
         // crun (seen: 1.8.1) lets the command go and then sets the size: it may be a moment late.
         const sized = runtime === "runc" ? "" : "until stty size | grep -q 12; do sleep 0.01; done; ";
-        const { command, terminal } = onTerminal(["sh", "-c", `${sized}stty size; exit 9`], { rows: 12, columns: 34 });
+        const { command, terminal } = await onTerminal(["sh", "-c", `${sized}stty size; exit 9`], {
+          rows: 12,
+          columns: 34,
+        });
         assertEquals([(await textOf(terminal)).trim(), await command.ended], ["12 34", 9]);
       });
 
       await test.step("a terminal takes input, and a new size", async () => {
-        const { command, terminal } = onTerminal(["sh", "-c", "read a; stty size; exit 3"], { rows: 12, columns: 34 });
+        const { command, terminal } = await onTerminal(["sh", "-c", "read a; stty size; exit 3"], {
+          rows: 12,
+          columns: 34,
+        });
         for (let i = 0; i < 1_000 && !command.started(); i++) await sleep(10);
         terminal.resize(56, 78);
         await terminal.write(new TextEncoder().encode("go\n"));
@@ -92,13 +98,13 @@ for (const runtime of ["runc", "crun"] as const) {
 
       await test.step("all of the output of a command on a terminal comes, however short it lives", async () => {
         for (let i = 0; i < ROUNDS; i++) {
-          const { command, terminal } = onTerminal(["echo", "-n", "hello"]);
+          const { command, terminal } = await onTerminal(["echo", "-n", "hello"]);
           assertEquals([await textOf(terminal), await command.ended], ["hello", 0]);
         }
       });
 
       await test.step("a command that is not there is the runtime's error, on a terminal too", async () => {
-        const { command, terminal } = onTerminal(["/no/such"]);
+        const { command, terminal } = await onTerminal(["/no/such"]);
         const error = await assertRejects(() => command.ended, RpcError, "/no/such") as RpcError;
         assertEquals([error.code, command.started()], [Code.UNKNOWN, false]);
         await textOf(terminal);
