@@ -1,5 +1,6 @@
 import type { Config } from "../config/types.ts";
 import type { Kernel } from "../sys/mod.ts";
+import { environmentOf } from "./environment.ts";
 
 /** What any child of ours may know of the environment: where Deno keeps its own files when it runs from source. */
 const ALWAYS = ["PATH"];
@@ -32,13 +33,7 @@ export function childEnvironment(
   { network, proxy }: ChildEnvironmentOptions,
 ): Record<string, string> {
   const names = [...ALWAYS, ...(Deno.build.standalone ? [] : FROM_SOURCE), ...(network ? NETWORK : [])];
-  const environment: Record<string, string> = {};
-  for (const line of kernel.readText("/proc/self/environ").split("\0")) {
-    const equals = line.indexOf("=");
-    if (equals > 0 && names.includes(line.slice(0, equals))) {
-      environment[line.slice(0, equals)] = line.slice(equals + 1);
-    }
-  }
+  const environment = environmentOf(kernel, new RegExp(`^(?:${names.join("|")})$`));
   if (!network) return environment;
   // Deno's own list of authorities is Mozilla's; a node's administrator adds to the node's.
   environment.DENO_TLS_CA_STORE ??= "system";

@@ -55,6 +55,7 @@ export class ChildPair implements AsyncDisposable {
   #fetch: Child;
   #parse: Child;
   #commands: AsyncFd;
+  #sent = Promise.resolve();
   #events: ParseEvent[] = [];
   #wake = () => {};
   #lastSign = performance.now();
@@ -148,9 +149,11 @@ export class ChildPair implements AsyncDisposable {
     this.#commands.close();
   }
 
+  /** In order: a source with many certificates is longer than a pipe takes at once. */
   #send(line: FetchSource | FetchCommand): void {
+    const bytes = new TextEncoder().encode(JSON.stringify(line) + "\n");
     // A child that is gone makes its own failure known.
-    this.#commands.write(new TextEncoder().encode(JSON.stringify(line) + "\n")).catch(() => {});
+    this.#sent = this.#sent.then(() => this.#commands.write(bytes)).catch(() => {});
   }
 
   async #read(fd: AsyncFd, limit: number, take: (line: string) => void): Promise<void> {

@@ -12,7 +12,8 @@ import type { Snapshot } from "./leftovers.ts";
 
 export interface SuiteOptions {
   node?: NodeOptions;
-  daemon?: InstanceOptions;
+  /** A function prepares what the daemon needs, in the node, before it starts. */
+  daemon?: InstanceOptions | ((node: TestNode) => Promise<InstanceOptions>);
   /** Images pulled before the first test; default: the one most tests run. */
   images?: string[];
 }
@@ -41,8 +42,9 @@ export function suite(options: SuiteOptions = {}): Suite {
   Deno.test.beforeAll(async () => {
     if (!root) return;
     node = await TestNode.start(options.node);
+    const settings = typeof options.daemon === "function" ? await options.daemon(node) : options.daemon;
     before = await node.snapshot();
-    daemon = makeDaemon(node, options.daemon);
+    daemon = makeDaemon(node, settings);
     await daemon.start();
     await using bench = new Workbench(daemon);
     for (const image of options.images ?? ["test/busybox:1"]) await bench.pull(node.image(image));

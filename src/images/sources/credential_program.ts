@@ -1,5 +1,6 @@
 import { Code, RpcError } from "../../rpc/status.ts";
 import type { Kernel, Programs } from "../../sys/mod.ts";
+import { environmentOf } from "../environment.ts";
 import type { RegistryAuth } from "../types.ts";
 
 export interface CredentialProgramOptions {
@@ -33,7 +34,7 @@ export async function askCredentialProgram(
   }
   const { code, signal, timedOut, stdout, stderr } = await programs.run(path, ["get"], {
     input: host === "docker.io" ? "https://index.docker.io/v1/" : host,
-    env: passedOn(kernel),
+    env: environmentOf(kernel, PASSED_ON),
     timeout: TIMEOUT,
     outputLimit: MAX_ANSWER,
   });
@@ -60,15 +61,6 @@ function answer(path: string, host: string, text: string): RegistryAuth {
     throw failed(`${path} gave no Username and Secret for ${host}`);
   }
   return username === "<token>" ? { identityToken: secret } : { username, password: secret };
-}
-
-function passedOn(kernel: Kernel): Record<string, string> {
-  const environment: Record<string, string> = {};
-  for (const line of kernel.readText("/proc/self/environ").split("\0")) {
-    const equals = line.indexOf("=");
-    if (PASSED_ON.test(line.slice(0, Math.max(0, equals)))) environment[line.slice(0, equals)] = line.slice(equals + 1);
-  }
-  return environment;
 }
 
 function failed(message: string): RpcError {

@@ -7,6 +7,7 @@ import { formatReference, hasRegistry, parseReference, type Reference, repositor
 import type { ImageNameExplanation, RegistryAuth } from "../types.ts";
 import { type Certificates, certificatesOf } from "./certificates.ts";
 import { Credentials, requestAuth } from "./credentials.ts";
+import { authoritiesInFolders } from "./node_authorities.ts";
 import { type Place, placesOf } from "./places.ts";
 import { RegistriesConf } from "./registries_conf.ts";
 import { type Candidate, candidatesOf } from "./short_names.ts";
@@ -32,6 +33,8 @@ export class ImageSources {
   #config: Config["images"];
   #rules: RegistriesConf;
   #credentials: Credentials;
+  /** That count for every registry. */
+  #authorities: Promise<string[]> = Promise.resolve([]);
 
   constructor({ kernel, programs, logger, config }: ImageSourcesOptions) {
     this.#kernel = kernel;
@@ -41,8 +44,12 @@ export class ImageSources {
     this.#credentials = new Credentials({ kernel, programs, config });
   }
 
-  /** Reads the rules, so that what is wrong with them is in the log from the start. */
+  /** Reads the rules, so that what is wrong with them is in the log from the start, and begins to read authorities. */
   start(): void {
+    this.#authorities = authoritiesInFolders(this.#kernel).catch((error) => {
+      this.#logger.error("the authorities in SSL_CERT_DIR do not count", { error });
+      return [];
+    });
     try {
       this.#rules.current();
     } catch {
@@ -108,7 +115,9 @@ export class ImageSources {
     auth: RegistryAuth | undefined,
     namespaced: ReturnType<Credentials["takeNamespaced"]>,
   ): Promise<Endpoint> {
-    const { tls } = this.#certificates(place);
+    const own = this.#certificates(place).tls;
+    const authorities = await this.#authorities;
+    const tls = authorities.length === 0 ? own : { ...own, caCerts: [...own?.caCerts ?? [], ...authorities] };
     const given = requestAuthOf(auth, place) ??
       await this.#credentials.plan(repositoryName(place.reference), namespaced).obtain();
     return { ...place.endpoint, tls, auth: given };
