@@ -17,6 +17,7 @@ export const commands: Readonly<Record<string, CommandLoader>> = {
   logs: () => import("./logs.ts"),
   exec: () => import("./exec.ts"),
   image: () => import("./image/mod.ts"),
+  check: () => import("./check.ts"),
   jobs: () => import("./jobs.ts"),
   config: () => import("./config.ts"),
   version: () => import("./version.ts"),

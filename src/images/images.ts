@@ -21,15 +21,20 @@ import { Gate, type ManifestCheck } from "./trust/gate.ts";
 import { importSource } from "./transfer/archive.ts";
 import { Exporter, type ExportOptions, type ExportTarget, selectImages } from "./transfer/exporter.ts";
 import type { Verdict } from "./trust/types.ts";
+import { Upkeep } from "./upkeep.ts";
 import type {
+  CheckOptions,
+  CheckResult,
   ImageNameExplanation,
   ImageRecord,
   Images,
   ImageTable,
+  PrunePlan,
   PullProgress,
   RegistryAuth,
   RootfsRequest,
   RunningPull,
+  UsersOf,
   VolumeRequest,
 } from "./types.ts";
 
@@ -58,6 +63,7 @@ export class ImageService implements Images, AsyncDisposable {
   #rootfs: RootFilesystems;
   #gate: Gate;
   #exporter: Exporter;
+  #upkeep: Upkeep;
   #facts: StorageFacts = NOT_PROBED;
   #probing = Promise.resolve();
   #pinned: Set<string>;
@@ -82,6 +88,15 @@ export class ImageService implements Images, AsyncDisposable {
     const { root, state } = config;
     this.#exporter = new Exporter({ kernel, programs, layers: this.#layers });
     this.#gate = new Gate(root, { config: config.images, kernel, programs });
+    this.#upkeep = new Upkeep({
+      kernel,
+      layers: this.#layers,
+      exporter: this.#exporter,
+      list: () => this.list(),
+      mountsOf: (id) => this.#rootfs.usersOf(id),
+      isLayerMounted: (diffId) => this.#rootfs.isLayerUsed(diffId),
+      remove: (id) => this.remove(id, () => []),
+    });
     this.#rootfs = new RootFilesystems({
       kernel,
       programs,
@@ -203,16 +218,10 @@ export class ImageService implements Images, AsyncDisposable {
     const wanted = name === undefined || name === "" ? undefined : parseReference(name);
     options.onStep?.("index");
     const stop = options.signal ?? new AbortController().signal;
-    const source = await failing(
-      `import ${path}`,
-      options,
-      () => importSource(this.#kernel, this.#programs, path, stop),
-    );
-    const { manifests } = await failing(
-      `import ${path}`,
-      options,
-      () => this.#downloads.readIndex(source, "", stop),
-    );
+    const { source, manifests } = await failing(`import ${path}`, options, async () => {
+      const source = await importSource(this.#kernel, this.#programs, path, stop);
+      return { source, ...await this.#downloads.readIndex(source, "", stop) };
+    });
     const records: ImageRecord[] = [];
     for (const { reference, digest } of chooseImages(manifests, wanted, this.#downloads.platform)) {
       const key = `import\n${path}\n${digest}\n${formatReference(reference)}`;
@@ -230,6 +239,14 @@ export class ImageService implements Images, AsyncDisposable {
     const images = selectImages(names, (name) => this.resolve(name));
     await failing(`export to ${target.path}`, options, () => this.#exporter.export(images, target, options));
     return images.map(({ image }) => image);
+  }
+
+  async prune(options: { dryRun: boolean; unusedSeconds: number }, inUse: UsersOf): Promise<PrunePlan> {
+    return await this.#upkeep.prune(options, inUse);
+  }
+
+  async check(options: CheckOptions, inUse: UsersOf, signal?: AbortSignal): Promise<CheckResult> {
+    return await failing("check the images", { signal }, () => this.#upkeep.check(options, inUse, signal));
   }
 
   async remove(reference: string, inUse: (imageId: string) => string[]): Promise<void> {

@@ -90,6 +90,41 @@ export interface ImageNameExplanation {
   }[];
 }
 
+/** What a prune takes away, or would. */
+export interface PrunePlan {
+  images: ImageRecord[];
+  /** Of layer files. */
+  bytesFreed: number;
+  kept: { image: ImageRecord; reason: string }[];
+}
+
+/** Something in the store that is not as it should be. */
+export interface StoreProblem {
+  /** An image, a layer or a file. */
+  subject: string;
+  problem: string;
+  /** What was done, or can be. */
+  remedy: string;
+  repaired: boolean;
+}
+
+/** The containers that are made of an image. */
+export type UsersOf = (imageId: string) => string[];
+
+export interface CheckOptions {
+  /** Digests, too. */
+  deep: boolean;
+  repair: boolean;
+}
+
+export interface CheckResult {
+  images: number;
+  layers: number;
+  /** Of all layers. */
+  bytes: number;
+  problems: StoreProblem[];
+}
+
 /** Rows of images and layers: implemented by pods/store, handed to Images by its constructor. Writes are durable once the promise settles. */
 export interface ImageTable {
   images(): ImageRecord[];
@@ -187,6 +222,17 @@ export interface Images {
   ): Promise<ImageRecord[]>;
   /** All names of the image go. RpcError FAILED_PRECONDITION while a root file system of it is mounted. Unknown: nothing. */
   remove(reference: string, inUse: (imageId: string) => string[]): Promise<void>;
+  /** Removes images that neither a container nor a pin keeps, or says which it would. */
+  prune(
+    options: { dryRun: boolean; unusedSeconds: number },
+    inUse: (imageId: string) => string[],
+  ): Promise<PrunePlan>;
+  /** Compares the store's files with its rows, and their content with their digests if `deep`; `repair` mends. */
+  check(
+    options: CheckOptions,
+    inUse: UsersOf,
+    signal?: AbortSignal,
+  ): Promise<CheckResult>;
   /** Used bytes and inodes of the layer store; cheap (from memory). */
   usage(): { mountpoint: string; usedBytes: number; inodesUsed: number };
   /** Used bytes and inodes of all writable layers, and per container. */

@@ -4,6 +4,7 @@ import { exportCommand } from "./export.ts";
 import { importCommand } from "./import.ts";
 import { inspectCommand } from "./inspect.ts";
 import { listCommand } from "./list.ts";
+import { pruneCommand } from "./prune.ts";
 import { pullCommand } from "./pull.ts";
 import { removeCommand } from "./remove.ts";
 import { resolveCommand } from "./resolve.ts";
@@ -23,5 +24,6 @@ export function command(terminal: Terminal): Command {
     .addCommand(listCommand(terminal))
     .addCommand(inspectCommand(terminal))
     .addCommand(verifyCommand(terminal))
-    .addCommand(removeCommand(terminal));
+    .addCommand(removeCommand(terminal))
+    .addCommand(pruneCommand(terminal));
 }

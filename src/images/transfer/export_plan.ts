@@ -64,7 +64,8 @@ export function planExport(images: ExportedImage[], layers: LayerFiles): ExportE
   ];
 }
 
-function layerEntry(diffId: string, layers: LayerFiles): ExportEntry {
+/** The tar of a layer, as a file of a layout. */
+export function layerEntry(diffId: string, layers: LayerFiles): ExportEntry {
   const size = layers.get(diffId)?.tarBytes;
   if (size !== undefined) {
     return { name: blobName(diffId), size, file: layers.path(diffId), offset: SUPERBLOCK_AREA, diffId };

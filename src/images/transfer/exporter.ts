@@ -18,7 +18,7 @@ import { LineSplitter } from "../child_events.ts";
 import { childEnvironment } from "../child_environment.ts";
 import type { LayerStore } from "../layer_store.ts";
 import type { ImageRecord } from "../types.ts";
-import { type ExportedImage, planExport } from "./export_plan.ts";
+import { type ExportedImage, layerEntry, planExport } from "./export_plan.ts";
 import type { ExportEvent, ExportTask } from "./types.ts";
 
 export interface ExportTarget {
@@ -95,6 +95,21 @@ export class Exporter {
       if (output !== undefined) this.#kernel.close(output);
     }
     made.move();
+  }
+
+  /** Reads the whole of a layer, in a process of its own, and compares it with its digest. */
+  async isIntact(diffId: string, signal?: AbortSignal): Promise<boolean> {
+    const entry = layerEntry(diffId, this.#layers);
+    const nowhere = this.#kernel.open("/dev/null", O_WRONLY);
+    try {
+      await this.#run({ folder: "", entries: [entry] }, nowhere, { signal, onBytes: () => {} });
+      return true;
+    } catch (error) {
+      if (messageOf(error).includes("is damaged")) return false;
+      throw error;
+    } finally {
+      this.#kernel.close(nowhere);
+    }
   }
 
   #makeFolder(path: string): void {

@@ -16,7 +16,7 @@ async function offers(...words: string[]): Promise<string[]> {
 for (
   const [words, expected] of [
     [["im"], ["image"]],
-    [["image", ""], ["pull", "resolve", "import", "export", "ls", "inspect", "verify", "rm"]],
+    [["image", ""], ["pull", "resolve", "import", "export", "ls", "inspect", "verify", "rm", "prune"]],
     [["image", "i"], ["import", "inspect"]],
     [["image", "ls", "--dig"], ["--digests"]],
     [["ps", "--state", "e"], ["exited"]],

@@ -1,0 +1,164 @@
+import { messageOf } from "../rpc/status.ts";
+import { type Kernel, S_IFMT, S_IFREG } from "../sys/mod.ts";
+import type { LayerStore } from "./layer_store.ts";
+import type { Exporter } from "./transfer/exporter.ts";
+import type { CheckResult, ImageRecord, PrunePlan, StoreProblem } from "./types.ts";
+
+export interface UpkeepDependencies {
+  kernel: Kernel;
+  layers: LayerStore;
+  exporter: Exporter;
+  list: () => ImageRecord[];
+  /** Root file systems that are made of an image. */
+  mountsOf: (imageId: string) => string[];
+  isLayerMounted: (diffId: string) => boolean;
+  /** Takes an image away, with the layers that no other one needs. */
+  remove: (imageId: string) => Promise<void>;
+}
+
+type UsersOf = (imageId: string) => string[];
+
+const LAYER_FILE = /^[0-9a-f]{64}\.erofs$/;
+
+/** Keeps the store small and sound. It takes away only what it can name a reason for, and nothing that is used. */
+export class Upkeep {
+  #dependencies: UpkeepDependencies;
+
+  constructor(dependencies: UpkeepDependencies) {
+    this.#dependencies = dependencies;
+  }
+
+  /** What no container, no pin and no age keeps; removed unless `dryRun` is set. */
+  async prune(
+    { dryRun, unusedSeconds }: { dryRun: boolean; unusedSeconds: number },
+    inUse: UsersOf,
+  ): Promise<PrunePlan> {
+    const { layers, list, remove, isLayerMounted } = this.#dependencies;
+    const plan: PrunePlan = { images: [], bytesFreed: 0, kept: [] };
+    const since = BigInt(Date.now() - unusedSeconds * 1000) * 1_000_000n;
+    for (const image of list()) {
+      const reason = this.#keeper(image, inUse, since);
+      if (reason === undefined) plan.images.push(image);
+      else plan.kept.push({ image, reason });
+    }
+    // A layer goes when nothing points to it any more: no image that stays, no mount, no pull that runs.
+    const needed = new Set(plan.kept.flatMap(({ image }) => image.layers));
+    const gone = new Set(plan.images.flatMap((image) => image.layers));
+    plan.bytesFreed = layers.size(
+      [...gone].filter((diffId) => !needed.has(diffId) && !layers.isHeld(diffId) && !isLayerMounted(diffId)),
+    );
+    if (!dryRun) { for (const { id } of plan.images) await remove(id); }
+    return plan;
+  }
+
+  /** Compares rows and files. Repairs what it can without touching what is used. */
+  async check(
+    { deep, repair }: { deep: boolean; repair: boolean },
+    inUse: UsersOf,
+    signal?: AbortSignal,
+  ): Promise<CheckResult> {
+    const { layers, list } = this.#dependencies;
+    const result: CheckResult = { images: list().length, layers: layers.diffIds.length, bytes: 0, problems: [] };
+    for (const diffId of layers.diffIds) {
+      signal?.throwIfAborted();
+      const problem = this.#fileProblem(diffId) ?? (deep ? await this.#digestProblem(diffId, signal) : undefined);
+      result.bytes += layers.get(diffId)?.size ?? 0;
+      if (problem !== undefined) result.problems.push(await this.#badLayer(diffId, problem, repair, inUse));
+      else if (this.#isOrphan(diffId)) result.problems.push(await this.#orphanLayer(diffId, repair));
+    }
+    for (const image of list()) {
+      const lost = image.layers.filter((diffId) => !layers.get(diffId));
+      if (lost.length > 0) result.problems.push(await this.#badImage(image, lost, repair, inUse));
+    }
+    result.problems.push(...await this.#strayFiles(repair));
+    return result;
+  }
+
+  #keeper(image: ImageRecord, inUse: UsersOf, since: bigint): string | undefined {
+    if (image.pinned) return "it is pinned (images.pinned)";
+    const users = this.#users(image.id, inUse);
+    if (users.length > 0) return `it is used by ${users.slice(0, 3).join(", ")}${users.length > 3 ? " and more" : ""}`;
+    return image.pulledAt > since ? "it was pulled a short while ago" : undefined;
+  }
+
+  #users(imageId: string, inUse: UsersOf): string[] {
+    return [...new Set([...inUse(imageId), ...this.#dependencies.mountsOf(imageId)])];
+  }
+
+  #isOrphan(diffId: string): boolean {
+    const { layers, list, isLayerMounted } = this.#dependencies;
+    return !layers.isHeld(diffId) && !isLayerMounted(diffId) && !list().some((image) => image.layers.includes(diffId));
+  }
+
+  #fileProblem(diffId: string): string | undefined {
+    const { kernel, layers } = this.#dependencies;
+    const path = layers.path(diffId);
+    if (!kernel.exists(path)) return "its file is not there";
+    const { mode, size } = kernel.lstat(path);
+    if ((mode & S_IFMT) !== S_IFREG) return "its file is not a regular one";
+    return size < (layers.get(diffId)?.size ?? 0) ? "its file is shorter than it was" : undefined;
+  }
+
+  async #digestProblem(diffId: string, signal?: AbortSignal): Promise<string | undefined> {
+    const { layers, exporter } = this.#dependencies;
+    if (layers.get(diffId)?.tarBytes === undefined) return undefined;
+    using _hold = layers.hold([diffId]);
+    try {
+      return await exporter.isIntact(diffId, signal) ? undefined : "its content has another digest";
+    } catch (error) {
+      signal?.throwIfAborted();
+      return `its content cannot be read: ${messageOf(error)}`;
+    }
+  }
+
+  async #badLayer(diffId: string, problem: string, repair: boolean, inUse: UsersOf): Promise<StoreProblem> {
+    const { list, remove, layers, isLayerMounted } = this.#dependencies;
+    const images = list().filter((image) => image.layers.includes(diffId));
+    const users = images.flatMap(({ id }) => this.#users(id, inUse));
+    const subject = `layer ${diffId}`;
+    if (users.length > 0 || isLayerMounted(diffId) || layers.isHeld(diffId)) {
+      const who = users.length > 0 ? users.join(", ") : "a mount or a pull";
+      return { subject, problem, remedy: `used by ${who}: stop these first, then check again`, repaired: false };
+    }
+    const names = images.map(({ id, repoTags }) => repoTags[0] ?? id).join(", ");
+    const remedy = names === "" ? "drop the layer" : `drop the layer and what needs it; pull again: ${names}`;
+    if (repair) {
+      for (const { id } of images) await remove(id);
+      await layers.remove(diffId);
+    }
+    return { subject, problem, remedy, repaired: repair };
+  }
+
+  async #orphanLayer(diffId: string, repair: boolean): Promise<StoreProblem> {
+    if (repair) await this.#dependencies.layers.remove(diffId);
+    return { subject: `layer ${diffId}`, problem: "no image needs it", remedy: "remove it", repaired: repair };
+  }
+
+  async #badImage(image: ImageRecord, lost: string[], repair: boolean, inUse: UsersOf): Promise<StoreProblem> {
+    const subject = `image ${image.repoTags[0] ?? image.id}`;
+    const problem = `it needs layers that are not in the store: ${lost.join(", ")}`;
+    const users = this.#users(image.id, inUse);
+    if (users.length > 0) {
+      return { subject, problem, remedy: `used by ${users.join(", ")}: stop these first`, repaired: false };
+    }
+    if (repair) await this.#dependencies.remove(image.id);
+    return { subject, problem, remedy: "drop the image; pull it again", repaired: repair };
+  }
+
+  /** Files without a row. What does not look like one of ours is only told about. */
+  async #strayFiles(repair: boolean): Promise<StoreProblem[]> {
+    const { kernel, layers } = this.#dependencies;
+    const known = new Set(layers.diffIds.map((diffId) => layers.get(diffId)!.file));
+    const problems: StoreProblem[] = [];
+    for (const { name } of kernel.readDirectory(layers.folder, Number.MAX_SAFE_INTEGER)) {
+      // A pull may have moved its layers in, and be about to write their rows.
+      if (known.has(name) || layers.isHeld(`sha256:${name.replace(/\.erofs$/, "")}`)) continue;
+      const path = `${layers.folder}/${name}`;
+      const isOurs = LAYER_FILE.test(name);
+      if (isOurs && repair) await kernel.unlinkOffThread(path);
+      const remedy = isOurs ? "remove it" : "look at it: it is none of skiff's";
+      problems.push({ subject: `file ${path}`, problem: "no layer has it", remedy, repaired: isOurs && repair });
+    }
+    return problems;
+  }
+}
