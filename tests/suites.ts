@@ -22,6 +22,13 @@ export const suites: readonly Suite[] = [
     says: "skiff's own commands, signals, exit codes, reload, on the compiled binary",
   },
   { name: "crictl", needsRoot: true, when: "core", says: "crictl against the compiled binary, with runc and crun" },
+  {
+    name: "registry",
+    needsRoot: true,
+    when: "core",
+    says:
+      "registries with TLS, passwords, tokens, client certificates, mirrors, proxies and faults, on the compiled binary",
+  },
   { name: "streaming", needsRoot: false, when: "core", says: "exec, attach and port-forward over SPDY and WebSocket" },
   {
     name: "critest",
