@@ -145,6 +145,8 @@ yes 0123456789 | head -c 40000; trap 'exit 0' TERM; sleep 3600 & wait $!`;
   {
     name: "stats: a pod's processes are counted, and its times are its own",
     item: "stats/summary process counts",
+    unavailable: ({ statsFromCRI }) =>
+      statsFromCRI ? undefined : "the kubelet's cadvisor counts no processes here, with any runtime",
     async run(context) {
       const { cluster, apply, ready, until } = context;
       const text = "for i in 1 2 3 4 5 6 7 8 9; do sleep 3600 & done; trap 'exit 0' TERM; wait";
