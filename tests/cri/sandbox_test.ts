@@ -14,7 +14,9 @@ test("RunPodSandbox() gives a pod an address and reports the request back byte f
   const began = BigInt(Date.now()) * 1_000_000n;
   const annotations = { "a/b": "1", "übung": "Zürich\n\ttab", empty: "" };
   const { id, config } = await bench.sandbox({ annotations }, "runc");
-  const { status } = await bench.client.podSandboxStatus({ podSandboxId: id });
+  const { status, timestamp } = await bench.client.podSandboxStatus({ podSandboxId: id });
+  // The kubelet of 1.37 with EventedPLEG on runs init containers again and again where there is one.
+  if (onSkiff) assertEquals(timestamp, 0n);
   assertEquals(status!.metadata, config.metadata);
   assertEquals(status!.labels, config.labels);
   assertEquals(status!.annotations, annotations);

@@ -47,8 +47,8 @@ export const addresses = {
 
 /**
  * Gates that touch a runtime and are off by default, for all programs that know them. EventedPLEG is not among them: with
- * it the kubelet of 1.37.2 runs init containers again and again, because the pod status that it makes from a runtime's
- * event lacks ActiveContainerStatuses. A check turns it on for a pod without them.
+ * it the kubelet of 1.37.2 runs init containers again and again on a runtime that gives PodSandboxStatus a timestamp,
+ * because the pod status that it makes then lacks ActiveContainerStatuses. A check of its own turns it on.
  */
 export function featureGates({ statsFromCRI }: ClusterOptions): Record<string, boolean> {
   return {
