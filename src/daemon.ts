@@ -4,7 +4,7 @@ import { adminService } from "./admin/mod.ts";
 import { type Config, printConfig } from "./config/mod.ts";
 import { imageService } from "./cri/image/mod.ts";
 import { runtimeService } from "./cri/runtime/mod.ts";
-import { ImageService } from "./images/mod.ts";
+import { FolderImport, ImageService } from "./images/mod.ts";
 import { CniNetwork, prepareNetnsFolder } from "./network/mod.ts";
 import {
   CommandLineRuntime,
@@ -79,6 +79,11 @@ export async function startDaemon(
   });
   await images.start();
   stack.use(images);
+  if (config.images.importDir !== "") {
+    const notes = `${config.root}/imported.json`;
+    const log = logger.with({ part: "import" });
+    stack.use(new FolderImport({ kernel, logger: log, images, folder: config.images.importDir, notes }));
+  }
   const network = new CniNetwork({
     config: config.cni,
     kernel,

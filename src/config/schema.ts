@@ -253,6 +253,15 @@ const shape: Shape<Config> = {
       allowed: "an absolute path, or empty",
       check: rules.absolutePathOrEmpty,
     }),
+    importDir: text({
+      doc:
+        "Folder of images for a node without a registry: `*.tar` (OCI layouts, `docker save`) and folders with OCI layouts " +
+        "are imported when the daemon starts, while it answers. Need not exist. Empty: none.",
+      default: "",
+      reload: "restart",
+      allowed: "an absolute path, or empty",
+      check: rules.absolutePathOrEmpty,
+    }),
     registriesDir: text({
       doc: "Folder of YAML files that say where signatures are (containers-registries.d(5)). Need not exist.",
       default: "/etc/containers/registries.d",

@@ -38,6 +38,8 @@ export interface Config {
     policy: string;
     /** Folder of `<namespace>.json`, each a policy for the pods of one namespace; empty: none. */
     policyDir: string;
+    /** Folder whose tars and layouts are imported at start; empty: none. */
+    importDir: string;
     /** containers-registries.d(5): where signatures are. */
     registriesDir: string;
     /** os/arch[/variant]; empty: the node's own. */

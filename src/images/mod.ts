@@ -9,6 +9,7 @@ export type {
   RegistryAuth,
   RootfsRequest,
 } from "./types.ts";
+export { FolderImport } from "./import_folder.ts";
 export { ImageService, type ImageServiceOptions } from "./images.ts";
 export type { StorageFacts } from "./mount/probe.ts";
 export type { Verdict } from "./trust/types.ts";
