@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { type Check, type CheckContext, type Cluster, container, pod, script } from "../check.ts";
 import { kubeletPage } from "../node_facts.ts";
-import { type FileSystem, metric, podSummary, summary } from "../stats_summary.ts";
+import { type FileSystem, metric, podSummary, type Summary, summary } from "../stats_summary.ts";
 
 /** As df has them, in bytes. */
 async function fileSystem(
@@ -29,8 +29,14 @@ export const checks: Check[] = [
     name: "stats: the node's file systems and the runtime's are as df has them",
     item: "eviction figures: nodefs and imagefs",
     async run(context) {
-      const { cluster } = context;
-      const { node } = await summary(context);
+      const { cluster, apply, podIs, until } = context;
+      // Something must be there to be counted; the runtime and the kubelet look at it every ten seconds.
+      await apply(pod("there", { containers: [script("main", cluster.image("busybox"), "true")] }));
+      await podIs("there", "Succeeded");
+      const { node } = await until("the image is counted", async () => {
+        const now = await summary(context);
+        return now.node.runtime.imageFs.usedBytes! > 500_000 && now;
+      }, 60) as Summary;
       await agrees(context, "nodefs", node.fs, cluster.kubeletRoot);
       await agrees(context, "imagefs", node.runtime.imageFs, cluster.runtimeRoot);
       await agrees(context, "containerfs", node.runtime.containerFs ?? node.runtime.imageFs, cluster.runtimeRoot);
@@ -69,8 +75,8 @@ export const checks: Check[] = [
       const labels = { namespace, pod: "there" };
       const page = await until("the pod's rows are there", async () => {
         const text = await kubeletPage(context, "metrics/resource");
-        return metric(text, "container_cpu_usage_seconds_total", labels)! > 0 &&
-          metric(text, "pod_memory_working_set_bytes", labels)! > 0 && text;
+        return metric(text, "container_cpu_usage_seconds_total", labels)! > 0.05 &&
+          metric(text, "pod_memory_working_set_bytes", labels)! > 50_000 && text;
       }, 60);
       const of = (name: string) => metric(page as string, name, labels)!;
       assertEquals(
