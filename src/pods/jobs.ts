@@ -163,7 +163,7 @@ export class Job {
 
 /** The word of the CRI's contract by which the kubelet knows an error is kept in front: https://pkg.go.dev/k8s.io/cri-api/pkg/errors */
 function splitWord(message: string): [message: string, word?: string] {
-  const word = /(ImageVolumeMountFailed|RROUnsupported): /.exec(message)?.[0];
+  const word = /(ImageVolumeMountFailed|RROUnsupported|SignatureValidationFailed): /.exec(message)?.[0];
   return word === undefined ? [message] : [message.replace(word, ""), word];
 }
 

@@ -158,6 +158,13 @@ Deno.test("Jobs.run() keeps the word in front by which the kubelet knows an erro
     error.message.replace(/\d+\.\d s/, "T"),
     "ImageVolumeMountFailed: run-pod-sandbox default/a: failed at step volumes after T: image x is not on this node",
   );
+  const refused = await assertRejects(() =>
+    jobs.run(request(), (job) =>
+      job.step("rootfs", () => {
+        throw new RpcError(Code.UNKNOWN, "SignatureValidationFailed: x is refused");
+      }))
+  ) as RpcError;
+  assertEquals(refused.message.startsWith("SignatureValidationFailed: run-pod-sandbox default/a"), true);
   await done();
 });
 
