@@ -11,11 +11,15 @@ export const checks: Check[] = [
     name: "a Deployment's broken version never replaces the good one, and is undone",
     item: "Deployment",
     async run({ cluster, apply, kubectl, get, until }) {
-      const version = (text: string) => ({ containers: [script("main", cluster.image("busybox"), text)] });
+      const version = (text: string, fields = {}) => ({
+        containers: [script("main", cluster.image("busybox"), text, fields)],
+      });
       const rolling = { strategy: { rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } } };
       await apply(deployment("web", 2, version("echo good; exec sleep 3600"), rolling));
       await kubectl("rollout", "status", "deployment/web", "--timeout=60s");
-      await apply(deployment("web", 2, version("exit 3"), rolling));
+      // A container without a readiness probe is ready as long as it lives, however short that is.
+      const never = { readinessProbe: { exec: { command: ["false"] } } };
+      await apply(deployment("web", 2, version("exit 3", never), rolling));
       await until("the new version's pod has failed", async () => {
         const codes = await kubectl(
           "get",

@@ -101,7 +101,7 @@ export const checks: Check[] = [
     },
   },
   {
-    name: "a grpc probe of a service that is never healthy has the container started again",
+    name: "a grpc probe of a service that says it is unhealthy has the container started again",
     item: "liveness probe, grpc",
     unavailable: agnhostNeeded,
     async run(context) {
@@ -116,6 +116,7 @@ export const checks: Check[] = [
           livenessProbe: { grpc: { port: 5000 }, ...quick, initialDelaySeconds: 1 },
         }],
       }));
+      await eventOf(context, "fails", /^Unhealthy: Liveness probe failed: .*NOT_SERVING/);
       await restarted(context, "fails");
     },
   },
