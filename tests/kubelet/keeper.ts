@@ -1,4 +1,5 @@
 /** The process that a cluster lives in: takes orders over a unix socket, one line of JSON each, and ends with it. */
+import { exists } from "../support/tools.ts";
 import { ClusterNode } from "./cluster_node.ts";
 import { type ClusterOptions, controlOf } from "./options.ts";
 
@@ -10,12 +11,17 @@ export interface Order {
 
 export type Answer = { ok: true } | { ok: false; error: string };
 
+const OWNER_PERIOD_MS = 2_000;
+
 export async function keep(options: ClusterOptions): Promise<void> {
   const cluster = await ClusterNode.start(options, (line) => console.log(line));
   const ended = Promise.withResolvers<void>();
   const listener = Deno.listen({ transport: "unix", path: controlOf(options.name) });
   // A terminal that is closed, or a test that is interrupted, ends the cluster as well.
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) Deno.addSignalListener(signal, () => ended.resolve());
+  if (options.owner > 0) {
+    setInterval(() => exists(`/proc/${options.owner}`) || ended.resolve(), OWNER_PERIOD_MS);
+  }
   console.log("up");
   let last: Promise<unknown> = Promise.resolve();
   const serve = async () => {

@@ -39,7 +39,7 @@ for (const { title, options, only } of variants) {
       if (!exists(`${programs}/kubelet`)) throw new Error(`no kubelet in ${programs}: run scripts/setup --kubernetes`);
       const chosen = choose(checks, [], full).filter(({ name }) => only?.test(name) ?? true);
       const name = `test-${Deno.pid}`;
-      const cluster = await up({ ...defaults, ...options, name, runtime }, () => {});
+      const cluster = await up({ ...defaults, ...options, name, runtime, owner: Deno.pid }, () => {});
       const results: CheckResult[] = [];
       try {
         await runAll(test, cluster, chosen, results);

@@ -59,6 +59,7 @@ async function main(args: string[]): Promise<number> {
         cgroupDriver: oneOf("--cgroup-driver", values["cgroup-driver"], ["cgroupfs", "systemd"]),
         statsFromCRI: values["stats-from-cri"],
         addons: !values["no-addons"],
+        owner: 0,
       }, console.log);
       console.log(`cluster "${name}" is up after ${(cluster.upMs / 1000).toFixed(1)} s; its folder: ${cluster.dir}`);
       return 0;

@@ -16,6 +16,8 @@ export interface ClusterOptions {
   statsFromCRI: boolean;
   /** Without DNS and metrics: up sooner. */
   addons: boolean;
+  /** Pid of the process that the cluster ends with; 0: it stays until it is told to end. */
+  owner: number;
 }
 
 export const defaults: ClusterOptions = {
@@ -26,6 +28,7 @@ export const defaults: ClusterOptions = {
   cgroupDriver: "cgroupfs",
   statsFromCRI: false,
   addons: true,
+  owner: 0,
 };
 
 /** Of the one node and of everything that a cluster makes on the machine: cgroups, folders. */
