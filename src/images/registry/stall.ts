@@ -4,11 +4,12 @@ export class StallGuard implements Disposable {
   #waitingSince = 0;
   #timer: number;
 
-  constructor(milliseconds: number) {
+  /** @param setting of the configuration that the time comes from. */
+  constructor(milliseconds: number, setting = "images.stallTimeoutSeconds") {
     const interval = Math.max(50, Math.min(1000, milliseconds / 4));
     this.#timer = setInterval(() => {
       if (this.#waitingSince !== 0 && Date.now() - this.#waitingSince > milliseconds) {
-        this.#controller.abort(new Error(`nothing came for ${milliseconds / 1000} s (images.stallTimeoutSeconds)`));
+        this.#controller.abort(new Error(`nothing came for ${milliseconds / 1000} s (${setting})`));
       }
     }, interval);
   }

@@ -37,5 +37,5 @@ export function certificatesOf(kernel: Kernel, folders: readonly string[], host:
   return { tls: { caCerts, cert, key }, files };
 }
 
-const CERTIFICATE = /-----BEGIN (?:TRUSTED )?CERTIFICATE-----/;
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----/;
 const PRIVATE_KEY = /-----BEGIN [A-Z ]*PRIVATE KEY-----/;

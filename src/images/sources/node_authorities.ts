@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import type { Kernel } from "../../sys/mod.ts";
 import { environmentOf } from "../environment.ts";
 import { readRegularText } from "./regular_file.ts";
@@ -11,7 +12,7 @@ const BUNDLES = [
   "/etc/ssl/ca-bundle.pem",
   "/etc/ssl/cert.pem",
 ];
-const BLOCK = /-----BEGIN (?:TRUSTED )?CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END (?:TRUSTED )?CERTIFICATE-----/g;
+const BLOCK = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g;
 /** Files that are read before others get a turn. */
 const SLICE = 10;
 
@@ -35,6 +36,7 @@ export async function authoritiesInFolders(kernel: Kernel): Promise<string[]> {
       for (const block of certificatesIn(kernel, `${folder}/${name}`)) {
         if (known.has(block)) continue;
         known.add(block);
+        if (!isCertificate(block)) continue;
         found.push(block);
         length += block.length;
         if (length > MAX_AUTHORITIES) {
@@ -51,5 +53,14 @@ function certificatesIn(kernel: Kernel, path: string): string[] {
     return (readRegularText(kernel, path) ?? "").match(BLOCK) ?? [];
   } catch {
     return [];
+  }
+}
+
+/** One that is none would spoil all the others for whoever is told of them. */
+function isCertificate(pem: string): boolean {
+  try {
+    return new X509Certificate(pem).subject !== undefined;
+  } catch {
+    return false;
   }
 }

@@ -336,3 +336,41 @@ Deno.test("parseChallenges() reads several challenges in one header, quoted comm
   assertEquals(parseChallenges(""), []);
   assertEquals(parseChallenges('"""'), []);
 });
+
+Deno.test("RegistrySource says so when the node's certificates for a registry are none, and does not try again", async () => {
+  const tls = { caCerts: ["-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] };
+  const error = await failure(sourceOf([{ url: "https://127.0.0.1:1", host: "a.test", tls }]).manifest("1", 1000));
+  assertEquals(error.code, Code.FAILED_PRECONDITION);
+  assert(error.message.includes("certificates that this node has for a.test cannot be used"), error.message);
+});
+
+Deno.test("RegistrySource asks an endpoint for its own repository and tag, and sends no ns where none is said", async () => {
+  await using registry = startTestRegistry(IMAGE, "moved");
+  const source = sourceOf([{ ...at(registry), repository: "else/where", tag: "moved", mirrorOf: "example.com" }]);
+  await source.manifest("1", 1 << 20);
+  await source.manifest(IMAGE.manifest.digest, 1 << 20);
+  assertEquals(registry.requests.map(({ path, query }) => path + query), [
+    "/v2/else/where/manifests/moved",
+    `/v2/else/where/manifests/${IMAGE.manifest.digest}`,
+  ]);
+});
+
+Deno.test("RegistrySource speaks plain HTTP to an insecure registry that speaks no TLS, not to another", async () => {
+  await using registry = startTestRegistry(IMAGE);
+  const url = `https://${registry.host}`;
+  await sourceOf([{ url, insecure: true }]).manifest("1", 1 << 20);
+  assertEquals(registry.requests.map(({ path }) => path), ["/v2/", "/v2/app/manifests/1"]);
+  const error = await failure(sourceOf([{ url }]).manifest("1", 1000));
+  assertEquals(error.code, Code.FAILED_PRECONDITION);
+  assert(error.message.includes("does not speak TLS") && error.message.includes("registries.conf"), error.message);
+});
+
+Deno.test("RegistrySource.blob() begins where the manifest was found, not at the mirror that failed before", async () => {
+  await using down = startTestRegistry(IMAGE);
+  await using host = startTestRegistry(IMAGE);
+  down.misbehave = () => new Response("", { status: 500 });
+  const source = sourceOf([{ ...at(down), mirrorOf: "example.com" }, at(host)]);
+  await source.manifest("1", 1 << 20);
+  assertEquals(sha256(await read(source)), LAYER.digest);
+  assertEquals(blobRequests(down), []);
+});
