@@ -40,7 +40,7 @@ export const suites: readonly Suite[] = [
     name: "guest",
     needsRoot: true,
     when: "full",
-    says: "the compiled binary in an emulated machine with Linux 6.1, cgroup v2 alone and every capability",
+    says: "the compiled binary in emulated machines: Linux 6.1, cgroup v2 alone, every capability; under systemd",
   },
   {
     name: "kubelet",

@@ -33,6 +33,9 @@ mount -t ext4 /dev/vda /var/lib/skiff
 busybox swapon /dev/vdb
 ip link set lo up
 hostname guest
+# Results of the host's own tests come and go there.
+mkdir -p /var/lib/cni
+mount -t tmpfs -o mode=0755 cni /var/lib/cni
 echo "guest: Linux $(uname -r), up $(cut -d' ' -f1 /proc/uptime) s, controllers $(cat /sys/fs/cgroup/cgroup.controllers)"
 sh $EXCHANGE/command >$EXCHANGE/output 2>&1
 echo $? >$EXCHANGE/code

@@ -13,6 +13,9 @@ const here = new URL(".", import.meta.url).pathname;
 const DISK_BYTES = 4 * 1024 ** 3;
 const SWAP_BYTES = 512 * 1024 ** 2;
 
+/** A plain script, or systemd. */
+export type ProcessOne = "init" | "systemd";
+
 export interface Outcome {
   /** Exit code of the command. */
   code: number;
@@ -52,7 +55,7 @@ export async function inGuest(
   env: Record<string, string>,
   timeout: number,
   names: string[],
-  processOne: "init" | "systemd" = "init",
+  processOne: ProcessOne = "init",
 ): Promise<Outcome> {
   const folder = await Deno.makeTempDir({ prefix: "guest-" });
   try {

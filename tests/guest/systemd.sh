@@ -24,6 +24,9 @@ mkdir -p /var/lib/skiff
 mount -t ext4 /dev/vda /var/lib/skiff
 ip link set lo up
 hostname guest
+# Results of the host's own tests come and go there.
+mkdir -p /var/lib/cni
+mount -t tmpfs -o mode=0755 cni /var/lib/cni
 # Units of the host are none of the guest's.
 busybox rm -rf /etc/systemd/system
 mkdir -p /etc/systemd/system

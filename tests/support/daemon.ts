@@ -86,12 +86,12 @@ export abstract class Daemon implements AsyncDisposable {
     if (!ended) {
       child.kill("SIGKILL");
       await child.status;
-      this.#gone();
+      this.gone();
       throw new Error(
         `${this.title} did not end within 10 s of SIGTERM; its log ends with:\n${this.log().slice(-2000)}`,
       );
     }
-    this.#gone();
+    this.gone();
     return ended.code;
   }
 
@@ -106,7 +106,7 @@ export abstract class Daemon implements AsyncDisposable {
       // It has ended by itself.
     }
     await child.status;
-    this.#gone();
+    this.gone();
   }
 
   /** SIGKILL to everything in the daemon's cgroup: what systemd does to a service that it gives up on. */
@@ -115,7 +115,7 @@ export abstract class Daemon implements AsyncDisposable {
     this.#child = undefined;
     await killCgroup(`/${this.node.name}/${this.cgroup}`);
     await child?.status;
-    this.#gone();
+    this.gone();
   }
 
   async restart(): Promise<number> {
@@ -138,7 +138,8 @@ export abstract class Daemon implements AsyncDisposable {
     return Number(line?.[1] ?? NaN) / 1024;
   }
 
-  #gone(): void {
+  /** Forgets the connection to one that has ended. */
+  protected gone(): void {
     this.#died = undefined;
     this.#client?.[Symbol.dispose]();
     this.#client = undefined;

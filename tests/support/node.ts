@@ -10,6 +10,8 @@ export interface NodeOptions extends HolderOptions {
   registry?: boolean;
   /** Its cgroup and its folders are called so; default: a new name. */
   name?: string;
+  /** Pods and monitors are in systemd's slices of this name, which must have no dash. */
+  slices?: boolean;
 }
 
 export class TestNode implements AsyncDisposable {
@@ -28,16 +30,17 @@ export class TestNode implements AsyncDisposable {
     /** Below /var/lib/skiff. */
     readonly root: string,
     readonly holder: Holder,
+    slices = false,
   ) {
-    this.pods = `/${name}/pods`;
-    this.monitors = `/${name}/monitors`;
+    this.pods = slices ? `/${name}.slice/${name}-pods.slice` : `/${name}/pods`;
+    this.monitors = slices ? `${name}-monitors.slice` : `/${name}/monitors`;
   }
 
   static async start(options: NodeOptions = {}): Promise<TestNode> {
     const name = options.name ?? `skiff-t-${crypto.randomUUID().slice(0, 8)}`;
     const [dir, root] = [`/run/skiff/${name}`, `/var/lib/skiff/${name}`];
     const holder = await Holder.start(name, [dir, root], options);
-    const node = new TestNode(name, dir, root, holder);
+    const node = new TestNode(name, dir, root, holder, options.slices);
     try {
       for (const folder of [node.cniDir, node.leases, node.logs]) await Deno.mkdir(folder, { recursive: true });
       if (options.conflist !== false) await node.writeConflist();

@@ -14,6 +14,8 @@ export interface SuiteOptions {
   node?: NodeOptions;
   /** A function prepares what the daemon needs, in the node, before it starts. */
   daemon?: InstanceOptions | ((node: TestNode) => Promise<InstanceOptions>);
+  /** Makes the daemon, where it is another than the runtime under test as the test's own child. */
+  make?: (node: TestNode) => Daemon;
   /** Images pulled before the first test; default: the one most tests run. */
   images?: string[];
 }
@@ -44,7 +46,7 @@ export function suite(options: SuiteOptions = {}): Suite {
     node = await TestNode.start(options.node);
     const settings = typeof options.daemon === "function" ? await options.daemon(node) : options.daemon;
     before = await node.snapshot();
-    daemon = makeDaemon(node, settings);
+    daemon = options.make?.(node) ?? makeDaemon(node, settings);
     await daemon.start();
     await using bench = new Workbench(daemon);
     for (const image of options.images ?? ["test/busybox:1"]) await bench.pull(node.image(image));

@@ -20,6 +20,7 @@ export const tools = {
   cniPlugins: "/usr/lib/cni",
   registry: "/usr/bin/docker-registry",
   busybox: "/bin/busybox",
+  nsenter: "/usr/bin/nsenter",
 };
 
 export function exists(path: string): boolean {

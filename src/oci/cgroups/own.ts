@@ -18,14 +18,21 @@ export async function makeOwnCgroups(
 ): Promise<OwnCgroups> {
   const above = driver.parentOf(parent);
   const [monitors, pulling] = ["monitors", "pulls"].map((name) => driver.placeParent(childOf(above, name)));
+  const made = driver.name === "systemd" ? upFrom(above) : [above];
   await driver.create(monitors);
   const pulls = await createBackgroundCgroup(kernel, driver, pulling);
   stack.defer(async () => {
     await driver.removeEmpty(monitors);
     await pulls.removeEmpty();
-    await driver.removeEmpty(driver.placeParent(above));
+    for (const path of made) await driver.removeEmpty(driver.placeParent(path));
   });
   return { monitors, pulls };
+}
+
+/** systemd makes the slices that a slice is in without being asked, and keeps them. */
+function upFrom(path: string): string[] {
+  const parts = path.split("/");
+  return parts.slice(1).map((_, index) => parts.slice(0, parts.length - index).join("/"));
 }
 
 /** A slice's children have its name before theirs. */

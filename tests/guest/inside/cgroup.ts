@@ -4,9 +4,9 @@ import { cgroupsBelow } from "../../support/cgroups.ts";
 export class Cgroup {
   constructor(readonly path: string) {}
 
-  /** Of a container, or of a pod's pause process, by its ID. */
+  /** Of a container, or of a pod's pause process, by its ID. The monitor's scope has the ID in its name, too. */
   static of(id: string): Cgroup {
-    const path = cgroupsBelow("/").find((one) => one.includes(id));
+    const path = cgroupsBelow("/").find((one) => one.includes(id) && !one.includes("skiff-conmon-"));
     if (path === undefined) throw new Error(`there is no cgroup of ${id}`);
     return new Cgroup(path);
   }

@@ -146,9 +146,10 @@ Deno.test("makeOwnCgroups(): slices for monitors and pulls below the configured 
     [9],
   ]]);
   await stack.disposeAsync();
-  assertEquals(units.calls.slice(-3).map(([, unit]) => unit), [
+  assertEquals(units.calls.slice(-4).map(([, unit]) => unit), [
     "skiff-monitors-monitors.slice",
     "skiff-monitors-pulls.slice",
     "skiff-monitors.slice",
+    "skiff.slice",
   ]);
 });
