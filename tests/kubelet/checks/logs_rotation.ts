@@ -57,13 +57,13 @@ export const checks: Check[] = [
       await write(0);
       const rotated = await until("the log was rotated", async () => {
         return (await files()).find((name) => /^0\.log\.\d{8}-\d{6}$/.test(name));
-      }, 15);
+      }, 45);
       await write(1);
-      await until("the first part was compressed", async () => (await files()).includes(`${rotated}.gz`), 15);
+      await until("the first part was compressed", async () => (await files()).includes(`${rotated}.gz`), 45);
       await write(2);
       await until("the last line is in the newest file", async () => {
         return (await cluster.run("sh", "-c", "cat $0/0.log", folder)).includes(String(3 * burst).padStart(6, "0"));
-      }, 15);
+      }, 45);
       const all = await cluster.run(
         "sh",
         "-c",
@@ -82,7 +82,7 @@ export const checks: Check[] = [
       await using session = new KubectlSession(context, ["logs", "-f", "writes"]);
       await write(0);
       await session.shows(String(burst).padStart(6, "0"));
-      await until("the log was rotated", async () => (await files()).length > 1, 15);
+      await until("the log was rotated", async () => (await files()).length > 1, 45);
       await write(1);
       await session.shows(String(2 * burst).padStart(6, "0"));
       const lines = session.out.trim().split("\n").map((line) => Number(line.split(" ")[0]));
