@@ -1,19 +1,9 @@
 import type { Logger } from "../observe/types.ts";
 import { Code, messageOf, RpcError } from "../rpc/status.ts";
 import type { Kernel } from "../sys/kernel.ts";
-import {
-  ENOENT,
-  ENXIO,
-  Errno,
-  ESRCH,
-  isErrno,
-  O_NONBLOCK,
-  O_WRONLY,
-  type Programs,
-  SIGKILL,
-  watchDirectory,
-} from "../sys/mod.ts";
+import { ENOENT, Errno, ESRCH, isErrno, type Programs, SIGKILL, watchDirectory } from "../sys/mod.ts";
 import { readCreated, startConmon, type StartedConmon } from "./conmon.ts";
+import { ConmonControl } from "./conmon_control.ts";
 import { MonitorFiles, prepareLog } from "./monitor_files.ts";
 import { killTree } from "./process_tree.ts";
 import { RUNTIME_ENV } from "./runtime_env.ts";
@@ -56,6 +46,7 @@ export class ConmonMonitor implements Monitor {
   readonly #programs: Programs;
   readonly #cgroups: CgroupDriver;
   readonly #files: MonitorFiles;
+  readonly #control: ConmonControl;
   readonly #logger: Logger | undefined;
   readonly #watch: typeof watchDirectory;
 
@@ -66,6 +57,7 @@ export class ConmonMonitor implements Monitor {
     this.#programs = programs;
     this.#cgroups = cgroups;
     this.#files = new MonitorFiles(kernel, stateFolder);
+    this.#control = new ConmonControl(kernel);
     this.#logger = logger;
     this.#watch = watch;
   }
@@ -155,11 +147,11 @@ export class ConmonMonitor implements Monitor {
   }
 
   async reopenLog(bundle: string, logPath?: string): Promise<void> {
-    if (logPath === undefined) return this.#control(bundle, REOPEN_LOG);
+    if (logPath === undefined) return await this.#control.send(bundle, REOPEN_LOG);
     const before = this.#identity(logPath);
     // Nobody has moved it, or this is a retry: conmon would replace it by an empty one.
     if (before !== undefined && this.#hasOpen(bundle, before)) return;
-    this.#control(bundle, REOPEN_LOG);
+    await this.#control.send(bundle, REOPEN_LOG);
     const deadline = Date.now() + REOPEN_GRACE;
     for (let pause = REOPEN_POLL;; pause = Math.min(pause * 2, REOPEN_POLL_MAX)) {
       const now = this.#identity(logPath);
@@ -188,27 +180,12 @@ export class ConmonMonitor implements Monitor {
     return names.some(({ name }) => this.#identity(`${descriptors}/${name}`) === file);
   }
 
-  resizeTerminal(bundle: string, rows: number, columns: number): void {
-    this.#control(bundle, `1 ${rows} ${columns}\n`);
+  resizeTerminal(bundle: string, rows: number, columns: number): Promise<void> {
+    return this.#control.send(bundle, `1 ${rows} ${columns}\n`);
   }
 
   async forget(id: string): Promise<void> {
     await this.#files.forget(id);
-  }
-
-  /** Without O_NONBLOCK an open of a fifo that nobody reads any more would stop the whole daemon. */
-  #control(bundle: string, command: string): void {
-    try {
-      const fd = this.#kernel.open(`${bundle}/ctl`, O_WRONLY | O_NONBLOCK);
-      try {
-        this.#kernel.write(fd, new TextEncoder().encode(command));
-      } finally {
-        this.#kernel.close(fd);
-      }
-    } catch (error) {
-      if (!(error instanceof Errno && (error.code === ENXIO || error.code === ENOENT))) throw error;
-      throw new RpcError(Code.FAILED_PRECONDITION, `conmon of ${bundle} does not run any more`, { cause: error });
-    }
   }
 
   #conmonPid({ bundle }: Pick<MonitorCreate, "bundle">): number | undefined {

@@ -229,7 +229,7 @@ export interface Monitor {
   /** Through conmon's ctl fifo. With `logPath` it waits until that file is there again. RpcError FAILED_PRECONDITION: conmon has ended. */
   reopenLog(bundle: string, logPath?: string): Promise<void>;
   /** Size of the container's own terminal, through conmon's ctl fifo. */
-  resizeTerminal(bundle: string, rows: number, columns: number): void;
+  resizeTerminal(bundle: string, rows: number, columns: number): Promise<void>;
   /** Removes exit file, attach link, persist folder. */
   forget(id: string): Promise<void>;
 }

@@ -67,7 +67,7 @@ async function feed(source: ByteSource, socket: AttachSocket): Promise<void> {
 async function followSize(source: ByteSource, target: AttachTarget, logger: Logger): Promise<void> {
   for await (const { rows, columns } of terminalSizes(source)) {
     try {
-      target.resize(rows, columns);
+      await target.resize(rows, columns);
     } catch (error) {
       logger.debug("a terminal could not be resized", { error });
       return source.discard();

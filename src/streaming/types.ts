@@ -92,7 +92,8 @@ export interface ExecTarget {
 export interface AttachTarget {
   /** conmon's SOCK_SEQPACKET socket. */
   socket: string;
-  resize(rows: number, columns: number): void;
+  /** Resolves once the monitor has been told. */
+  resize(rows: number, columns: number): Promise<void>;
 }
 
 export interface PortForwardTarget {

@@ -8,7 +8,7 @@ export { kernel, LibcKernel } from "./libc.ts";
 export { programs } from "./run.ts";
 export { asyncFd } from "./async_fd.ts";
 export { poller } from "./poller.ts";
-export { enlargePipe, openPty, pipe, resizePty } from "./pipes.ts";
+export { enlargePipe, openPty, pipe, resizePty, unreadBytes } from "./pipes.ts";
 export type { RecordedCall } from "./call_recorder.ts";
 export { RecordingKernel } from "./recording.ts";
 export {

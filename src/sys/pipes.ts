@@ -39,6 +39,17 @@ export function resizePty(master: number, rows: number, columns: number): void {
   }
 }
 
+const FIONREAD = 0x541bn;
+
+/** Bytes in a pipe or fifo that nobody has read yet; of either end. */
+export function unreadBytes(fd: number): number {
+  const count = new Int32Array(1);
+  if (libc().ioctl(fd, FIONREAD, new Uint8Array(count.buffer)) < 0) {
+    throw failure(errno(), "ioctl", `FIONREAD of descriptor ${fd}`);
+  }
+  return count[0];
+}
+
 const F_SETPIPE_SZ = 1031;
 
 /** Makes a pipe hold more, so that its two ends wait for each other less often. Best effort: the user's share of pipe memory may be used up. */

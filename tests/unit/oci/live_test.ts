@@ -246,7 +246,9 @@ for (const runtime of ["runc", "crun"] as const) {
       node.prepare({ config: { command: ["sh", "-c", "sleep 0.3; stty size"], tty: true } }),
       { terminal: true },
     );
-    node.monitor.resizeTerminal(container.bundle, 33, 111);
+    // As kubectl does it, so that a program draws itself again: one of them must not be lost.
+    const sizes = [[34, 112], [33, 111], [34, 112], [33, 111]];
+    await Promise.all(sizes.map(([rows, columns]) => node.monitor.resizeTerminal(container.bundle, rows, columns)));
     await node.runtime.start(node.handler, container.id);
     await node.ended(container);
     assertMatch(kernel.readText(container.log), /33 111/);
