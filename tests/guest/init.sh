@@ -21,8 +21,9 @@ mkdir -p $EXCHANGE
 mount -t 9p -o trans=virtio,version=9p2000.L,msize=524288 exchange $EXCHANGE
 . $EXCHANGE/settings
 
-# The kernel calls /sbin/modprobe for what it lacks: EROFS, veth, packet filters.
-[ -x /sbin/modprobe ] || ln -s /bin/busybox /sbin/modprobe
+# The kernel calls /sbin/modprobe for what it lacks: EROFS, veth, packet filters. Always busybox's: kmod's, which a host may
+# have, wants an index that only depmod makes.
+ln -sf /bin/busybox /sbin/modprobe
 mkdir -p /lib/modules
 mount --bind "$MODULES" /lib/modules
 # Device nodes that udev would make.
