@@ -1,12 +1,11 @@
 import type { Config } from "../config/types.ts";
 import type { Logger } from "../observe/types.ts";
 import { Code, messageOf, RpcError } from "../rpc/status.ts";
-import type { Kernel, Programs } from "../sys/mod.ts";
+import { type Kernel, KeyedQueue, type Programs } from "../sys/mod.ts";
 import { ConfigFolder, type FolderState } from "./config_folder.ts";
 import { type Conflist, parseConflist } from "./conflist.ts";
 import { IFNAME, ListRunner, missingMessage, podName } from "./list_run.ts";
 import { PluginRunner } from "./plugin.ts";
-import { PodQueue } from "./pod_queue.ts";
 import { Readiness } from "./readiness.ts";
 import { addressesOf } from "./result.ts";
 import { cniPortMappings } from "./runtime_config.ts";
@@ -35,7 +34,7 @@ export class CniNetwork implements Network, AsyncDisposable {
   #plugins: PluginRunner;
   #lists: ListRunner;
   #readiness: Readiness;
-  #queue = new PodQueue();
+  #queue = new KeyedQueue();
   #state: FolderState | undefined;
   #status: NetworkStatus = notReady("the CNI configuration has not been read yet");
   #timer: ReturnType<typeof setInterval> | undefined;

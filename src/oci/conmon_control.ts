@@ -1,6 +1,6 @@
 import { Code, RpcError } from "../rpc/status.ts";
 import type { Kernel } from "../sys/kernel.ts";
-import { ENOENT, ENXIO, Errno, O_NONBLOCK, O_WRONLY, unreadBytes } from "../sys/mod.ts";
+import { ENOENT, ENXIO, Errno, KeyedQueue, O_NONBLOCK, O_WRONLY, unreadBytes } from "../sys/mod.ts";
 
 /** Milliseconds for conmon to take the command before, and between looks. */
 const TAKEN_GRACE = 10_000;
@@ -11,18 +11,13 @@ const TAKEN_POLL = 5;
  * two lines at once obeys the first one twice, and a terminal would keep the size before the last.
  */
 export class ConmonControl {
-  readonly #last = new Map<string, Promise<void>>();
+  readonly #queue = new KeyedQueue();
 
   constructor(private readonly kernel: Kernel) {}
 
   /** RpcError FAILED_PRECONDITION: conmon has ended; DEADLINE_EXCEEDED: it takes nothing. */
   send(bundle: string, command: string): Promise<void> {
-    const sent = (this.#last.get(bundle) ?? Promise.resolve()).then(() => this.#write(bundle, command));
-    const tail = sent.catch(() => {}).then(() => {
-      if (this.#last.get(bundle) === tail) this.#last.delete(bundle);
-    });
-    this.#last.set(bundle, tail);
-    return sent;
+    return this.#queue.run(bundle, () => this.#write(bundle, command));
   }
 
   async #write(bundle: string, command: string): Promise<void> {

@@ -26,6 +26,7 @@ export {
   signalProcess,
 } from "./processes.ts";
 export { type MountInfo, mountsBelow, parseMountInfo } from "./mountinfo.ts";
+export { KeyedQueue } from "./keyed_queue.ts";
 export { watchDirectory } from "./watch_directory.ts";
 export { ATTEND_MISUSED, attendProgram } from "./attend/program.ts";
 export { pauseProgram } from "./pause/program.ts";

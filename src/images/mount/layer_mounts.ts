@@ -4,13 +4,13 @@ import {
   EBUSY,
   isErrno,
   type Kernel,
+  KeyedQueue,
   MNT_DETACH,
   MS_NODEV,
   MS_NOSUID,
   MS_RDONLY,
   type Programs,
 } from "../../sys/mod.ts";
-import { KeyedQueue } from "./keyed_queue.ts";
 import { prepareSharedFolder, releaseSharedFolder } from "./shared_folder.ts";
 
 /** How an EROFS image is mounted: straight from its file (Linux 6.12), or over a loop device. */

@@ -4,6 +4,7 @@ import {
   EBUSY,
   isErrno,
   type Kernel,
+  KeyedQueue,
   MNT_DETACH,
   mountsBelow,
   MS_BIND,
@@ -16,7 +17,6 @@ import type { LayerStore } from "../layer_store.ts";
 import type { IdRange, ImageRecord, LayerIdmap, RootfsRequest, VolumeRequest } from "../types.ts";
 import { hideIdmapped, withIdmapped } from "./idmapped_layers.ts";
 import { bindSubPath } from "./image_volume.ts";
-import { KeyedQueue } from "./keyed_queue.ts";
 import { LayerMounts } from "./layer_mounts.ts";
 import { chainId, mendingImage } from "./mending_image.ts";
 import { type DirectoryAttributes, layerView, MergedDirectories } from "./merged_directories.ts";

@@ -1,4 +1,4 @@
-/** Runs what concerns the same key one after another, and other keys side by side. */
+/** Runs what concerns the same key one after another, in the order it came, and other keys side by side. */
 export class KeyedQueue {
   #tails = new Map<string, Promise<unknown>>();
 
