@@ -11,7 +11,15 @@ export const permissions: Readonly<Record<PermissionKind, true | readonly string
   net: true,
   read: ["/etc/skiff", "/run/skiff", "/var/lib/skiff", SYSTEM_BUS],
   write: ["/etc/skiff", "/run/skiff", "/var/lib/skiff", SYSTEM_BUS],
-  env: ["SKIFF_SOCKET", "NOTIFY_SOCKET", "NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "GRPC_*"],
+  env: [
+    "SKIFF_SOCKET",
+    "NOTIFY_SOCKET",
+    "NO_COLOR",
+    "FORCE_COLOR",
+    "CLICOLOR_FORCE",
+    "GRPC_*",
+    "DENO_TOKIO_EVENT_INTERVAL",
+  ],
   sys: ["uid"],
 };
 

@@ -92,6 +92,7 @@ export interface Kernel {
   fsconfigFlag(fd: number, key: string): void;
   fsconfigFd(fd: number, key: string, valueFd: number): void;
   fsconfigCreate(fd: number): void;
+  fsconfigCreateOffThread(fd: number): Promise<void>;
   /** Detached mount; MOUNT_ATTR_* attributes. */
   fsmount(fd: number, attributes: number): number;
   moveMount(mountFd: number, target: string): void;

@@ -67,6 +67,7 @@ export class LibcKernel implements Kernel {
   readonly fsconfigFlag = mounts.fsconfigFlag;
   readonly fsconfigFd = mounts.fsconfigFd;
   readonly fsconfigCreate = mounts.fsconfigCreate;
+  readonly fsconfigCreateOffThread = mounts.fsconfigCreateOffThread;
   readonly fsmount = mounts.fsmount;
   readonly moveMount = mounts.moveMount;
   readonly openTree = mounts.openTree;

@@ -1,11 +1,13 @@
 import { errno, libc } from "./libc_symbols.ts";
 import { failure } from "./errno.ts";
+import { favourable } from "./thread_priority.ts";
 
 /**
  * Two routines that libc does not offer, as machine code in a page of their own (written, then made read-and-execute):
  *
  * - `syscall`: long f(number, a, b, c, d, e, f), returning the result or -errno. libc's own puts the error into the
- *   errno of the thread that made the call, which JavaScript cannot read when that is a pool thread.
+ *   errno of the thread that made the call, which JavaScript cannot read when that is a pool thread. First it favours its
+ *   thread: what a pool thread holds when a busy machine lets it wait (the pool's own lock), the main thread waits for.
  * - `sleeper`: the child of a clone that shares our memory. It asks to be killed when its parent dies, then sleeps for
  *   ever without touching memory: not libc's `pause`, which writes to the thread's control block, and that is ours.
  */
@@ -17,6 +19,15 @@ interface Routines {
 // deno-fmt-ignore
 const X86_64 = {
   syscall: [
+    0x57, 0x56, 0x52, 0x51, // push rdi, rsi, rdx, rcx
+    0x41, 0x50, 0x41, 0x51, // push r8, r9
+    0xb8, 0x3a, 0x01, 0, 0, // mov eax, SYS_sched_setattr
+    0x31, 0xff, // xor edi, edi
+    0x48, 0x8d, 0x35, 0xaa, 0, 0, 0, // lea rsi, [rip + attributes]
+    0x31, 0xd2, // xor edx, edx
+    0x0f, 0x05, // syscall
+    0x41, 0x59, 0x41, 0x58, // pop r9, r8
+    0x59, 0x5a, 0x5e, 0x5f, // pop rcx, rdx, rsi, rdi
     0x48, 0x89, 0xf8, // mov rax, rdi
     0x48, 0x89, 0xf7, // mov rdi, rsi
     0x48, 0x89, 0xd6, // mov rsi, rdx
@@ -46,9 +57,17 @@ const X86_64 = {
 // deno-fmt-ignore
 const AARCH64 = {
   syscall: words([
-    0xaa0003e8, // mov x8, x0
-    0xaa0103e0, // mov x0, x1
-    0xaa0203e1, // mov x1, x2
+    0xaa0003e9, // mov x9, x0
+    0xaa0103ea, // mov x10, x1
+    0xaa0203eb, // mov x11, x2
+    0xd2800000, // mov x0, 0
+    0x10000581, // adr x1, attributes
+    0xd2800002, // mov x2, 0
+    0xd2802248, // mov x8, SYS_sched_setattr
+    0xd4000001, // svc #0
+    0xaa0903e8, // mov x8, x9
+    0xaa0a03e0, // mov x0, x10
+    0xaa0b03e1, // mov x1, x11
     0xaa0303e2, // mov x2, x3
     0xaa0403e3, // mov x3, x4
     0xaa0503e4, // mov x4, x5
@@ -77,7 +96,13 @@ function words(instructions: number[]): number[] {
 }
 
 const PAGE = 4096n;
-const SLEEPER_OFFSET = 64;
+const SLEEPER_OFFSET = 128;
+/** The routine has its distance from here written into it. */
+const ATTRIBUTES_OFFSET = 192;
+/**
+ * Less than the main thread's. Where the caller may not have it (CAP_SYS_NICE), the thread stays as it is.
+ */
+const POOL_NICE = -10;
 const PROT_READ_WRITE = 3;
 const PROT_READ_EXECUTE = 5;
 const MAP_PRIVATE_ANONYMOUS = 0x22;
@@ -94,9 +119,10 @@ function install(): Routines {
     throw failure(errno(), "mmap", "a page for machine code");
   }
   const code = Deno.build.arch === "x86_64" ? X86_64 : AARCH64;
-  const image = new Uint8Array(128);
+  const image = new Uint8Array(256);
   image.set(code.syscall, 0);
   image.set(code.sleeper, SLEEPER_OFFSET);
+  image.set(favourable(POOL_NICE), ATTRIBUTES_OFFSET);
   libc().memcpy(page, image, BigInt(image.length));
   if (libc().mprotect(page, PAGE, PROT_READ_EXECUTE) < 0) {
     throw failure(errno(), "mprotect", "a page for machine code (the daemon's sandbox must allow executable memory)");

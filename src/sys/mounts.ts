@@ -11,6 +11,7 @@ import { close, open } from "./descriptors.ts";
 import { failure } from "./errno.ts";
 import type { Errno } from "./kernel.ts";
 import { cString, errno, libc, SYS } from "./libc_symbols.ts";
+import { limitedSyscall } from "./off_thread.ts";
 
 const FSOPEN_CLOEXEC = 1;
 const FSMOUNT_CLOEXEC = 1;
@@ -122,6 +123,12 @@ export function fsconfigFd(fd: number, key: string, valueFd: number): void {
 
 export function fsconfigCreate(fd: number): void {
   fsconfig(fd, FSCONFIG_CMD_CREATE, null, null, 0, "creating the superblock");
+}
+
+/** As {@link fsconfigCreate}: a file system that writes while it is mounted waits for its disk. */
+export async function fsconfigCreateOffThread(fd: number): Promise<void> {
+  const result = await limitedSyscall("fsconfig", [fd, FSCONFIG_CMD_CREATE, 0, 0, 0], []);
+  if (result < 0) throw contextFailure(fd, -result, "fsconfig", "creating the superblock");
 }
 
 export function fsmount(fd: number, attributes: number): number {

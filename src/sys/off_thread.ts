@@ -40,7 +40,7 @@ let running = 0;
 const waiting: (() => void)[] = [];
 
 /** As {@link rawSyscall}, at most eight at a time, so that a slow disk cannot take the whole pool. */
-async function limitedSyscall(
+export async function limitedSyscall(
   call: keyof typeof SYS,
   args: readonly (number | bigint)[],
   buffers: Uint8Array[],

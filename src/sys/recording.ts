@@ -303,6 +303,10 @@ export class RecordingKernel extends CallRecorder implements Kernel {
   fsconfigCreate(fd: number): void {
     this.record("fsconfigCreate", fd);
   }
+  fsconfigCreateOffThread(fd: number): Promise<void> {
+    this.record("fsconfigCreateOffThread", fd);
+    return Promise.resolve();
+  }
   fsmount(fd: number, attributes: number): number {
     this.record("fsmount", fd, attributes);
     return this.#newFd();

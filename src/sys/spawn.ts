@@ -2,10 +2,11 @@ import { O_RDWR, SIGKILL } from "./constants.ts";
 import { close, duplicate, setCloseOnExec } from "./descriptors.ts";
 import { readDirectory } from "./directories.ts";
 import { ESRCH, failure, isErrno } from "./errno.ts";
-import { addressable, addressableCString, addressOf, cString, libc } from "./libc_symbols.ts";
+import { addressable, addressableCString, cString, libc } from "./libc_symbols.ts";
 import { poller } from "./poller.ts";
 import { kill, pidfdOpen, pidfdSendSignal, reap, reapIfEnded } from "./process_calls.ts";
 import type { Child, SpawnOptions } from "./programs.ts";
+import { StringVector } from "./string_vector.ts";
 
 const POSIX_SPAWN_SETSIGDEF = 0x04;
 const POSIX_SPAWN_SETSIGMASK = 0x08;
@@ -115,19 +116,6 @@ class SpawnCall implements Disposable {
     libc().posix_spawnattr_destroy(this.#attributes);
     // Also keeps the strings alive until here, which nothing but the vectors' addresses refers to.
     this.#strings.length = 0;
-  }
-}
-
-/** A NULL-ended array of C strings. */
-class StringVector {
-  readonly strings: Uint8Array<ArrayBuffer>[];
-  readonly pointers: Uint8Array<ArrayBuffer>;
-
-  constructor(texts: string[]) {
-    this.strings = texts.map(addressableCString);
-    this.pointers = addressable((texts.length + 1) * 8);
-    const view = new BigUint64Array(this.pointers.buffer);
-    for (const [index, string] of this.strings.entries()) view[index] = addressOf(string);
   }
 }
 

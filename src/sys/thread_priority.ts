@@ -10,10 +10,10 @@ const SCHED_FLAG_RESET_ON_FORK = 1n;
 const SLICE = 100_000n;
 
 /**
- * Gives the calling thread, and it alone, a negative nice value and, from Linux 6.12, the shortest time slice: threads and
- * programs that it starts begin at 0 again. Needs CAP_SYS_NICE: Errno EACCES or EPERM else.
+ * The sched_attr of a thread with this nice value and, from Linux 6.12, the shortest time slice: threads and programs that
+ * it starts begin at 0 again.
  */
-export function favourThisThread(nice: number): void {
+export function favourable(nice: number): Uint8Array<ArrayBuffer> {
   const attributes = new Uint8Array(SIZE);
   const view = new DataView(attributes.buffer);
   view.setUint32(0, SIZE, true);
@@ -21,7 +21,12 @@ export function favourThisThread(nice: number): void {
   view.setBigUint64(8, SCHED_FLAG_RESET_ON_FORK, true);
   view.setInt32(16, nice, true);
   view.setBigUint64(24, SLICE, true);
-  if (libc().sched_setattr(BigInt(SYS.sched_setattr), 0, attributes, 0) < 0) {
+  return attributes;
+}
+
+/** Makes the calling thread, and it alone, {@link favourable}. Needs CAP_SYS_NICE: Errno EACCES or EPERM else. */
+export function favourThisThread(nice: number): void {
+  if (libc().sched_setattr(BigInt(SYS.sched_setattr), 0, favourable(nice), 0) < 0) {
     throw failure(errno(), "sched_setattr", `SCHED_OTHER with nice ${nice}`);
   }
 }

@@ -116,3 +116,19 @@ export async function removeCgroup(path: string): Promise<void> {
     }
   }
 }
+
+/** As systemd's CPUWeight (100 is the default), for the directories of one cgroup. */
+export function setCpuWeight(dirs: string[], weight: number): void {
+  // 1024 shares of v1 are the weight 100 of v2.
+  const files = { "cpu.weight": String(weight), "cpu.shares": String(Math.round(weight * 10.24)) };
+  for (const dir of dirs) {
+    for (const [file, value] of Object.entries(files)) {
+      try {
+        Deno.writeTextFileSync(`${dir}/${file}`, value, { create: false });
+      } catch (error) {
+        // Another hierarchy.
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
+      }
+    }
+  }
+}

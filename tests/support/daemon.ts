@@ -10,6 +10,9 @@ export interface DaemonCommand {
   env?: Record<string, string>;
 }
 
+/** As the unit file of docs/systemd.md has it. */
+const SERVICE_CPU_WEIGHT = 1000;
+
 export abstract class Daemon implements AsyncDisposable {
   abstract readonly kind: "skiff" | "containerd";
   abstract readonly socket: string;
@@ -51,7 +54,12 @@ export abstract class Daemon implements AsyncDisposable {
   async start(timeout = 20_000): Promise<number> {
     const { program, args, env } = this.command();
     const began = performance.now();
-    const child = this.node.holder.spawn(program, args, { cgroup: this.cgroup, log: this.logFile, env });
+    const child = this.node.holder.spawn(program, args, {
+      cgroup: this.cgroup,
+      log: this.logFile,
+      env,
+      cpuWeight: SERVICE_CPU_WEIGHT,
+    });
     this.#child = child;
     this.#died = undefined;
     this.node.daemons.add(child.pid);

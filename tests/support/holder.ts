@@ -6,7 +6,7 @@
  */
 import { run, tryRun } from "./command.ts";
 import { exists } from "./tools.ts";
-import { killCgroup, makeCgroup, removeCgroup } from "./cgroups.ts";
+import { killCgroup, makeCgroup, removeCgroup, setCpuWeight } from "./cgroups.ts";
 
 const script = `
 set -u
@@ -26,7 +26,7 @@ done
 find /sys/fs/cgroup/"$NAME" /sys/fs/cgroup/*/"$NAME" -depth -type d -exec rmdir {} + 2>/dev/null
 umount -l /run/netns 2>/dev/null
 for dir in $DIRS; do
-  cut -d' ' -f5 /proc/self/mountinfo | grep "^$dir/" | sort -r | while read -r mount; do umount -l "$mount"; done 2>/dev/null
+  cut -d' ' -f5 /proc/self/mountinfo | grep -E "^$dir(/|$)" | sort -r | while read -r mount; do umount -l "$mount"; done 2>/dev/null
 done
 rm -rf --one-file-system $DIRS
 `;
@@ -42,10 +42,11 @@ export class Holder implements AsyncDisposable {
     this.#clean = `/run/${name}.ended`;
   }
 
-  /** `dirs` are made, and removed at the end. */
+  /** `dirs` are made, and removed at the end. The first is in memory, as /run is on a node. */
   static async start(name: string, dirs: string[], options: HolderOptions = {}): Promise<Holder> {
     await removeAbandoned();
     for (const dir of dirs) await Deno.mkdir(dir, { recursive: true, mode: 0o700 });
+    await run("mount", ["-t", "tmpfs", "-o", "mode=0700", memory, dirs[0]]);
     makeCgroup(`/${name}`);
     // In a session of its own: what ends the test's process group must not end the one that cleans up after it.
     const child = new Deno.Command("setsid", {
@@ -97,9 +98,11 @@ export class Holder implements AsyncDisposable {
   spawn(
     program: string,
     args: string[],
-    options: { cgroup: string; log: string; env?: Record<string, string> },
+    options: { cgroup: string; log: string; env?: Record<string, string>; cpuWeight?: number },
   ): Deno.ChildProcess {
-    const groups = makeCgroup(`/${this.name}/${options.cgroup}`).map((dir) => `${dir}/cgroup.procs`);
+    const dirs = makeCgroup(`/${this.name}/${options.cgroup}`);
+    if (options.cpuWeight !== undefined) setCpuWeight(dirs, options.cpuWeight);
+    const groups = dirs.map((dir) => `${dir}/cgroup.procs`);
     const move = groups.map((file) => `echo $$ >${file}`).join("\n");
     return new Deno.Command("nsenter", {
       args: this.enter("sh", ["-c", `${move}\nexec "$0" "$@" </dev/null >>${options.log} 2>&1`, program, ...args]),
@@ -120,7 +123,7 @@ export class Holder implements AsyncDisposable {
       await this.child.status;
       await this.child.stdout.cancel();
       // After the holder: with it went the last mounts below these.
-      for (const dir of this.dirs) await Deno.remove(dir, { recursive: true }).catch(ignoreMissing);
+      await removeFolders(this.dirs);
     } finally {
       await Deno.remove(this.#clean).catch(ignoreMissing);
     }
@@ -128,6 +131,8 @@ export class Holder implements AsyncDisposable {
 }
 
 const record = "holder.json";
+/** What the mount table calls the file system that a node has for its /run. */
+const memory = "skiff-test-run";
 
 /** Field 22 of the stat file, which tells a process from a later one with its pid; undefined where there is none. */
 function startTime(pid: number): string | undefined {
@@ -149,8 +154,13 @@ async function removeAbandoned(): Promise<void> {
     if (startTime(pid) === started) continue;
     await killCgroup(`/${name}`);
     await removeCgroup(`/${name}`);
-    for (const dir of dirs) await Deno.remove(dir, { recursive: true }).catch(ignoreMissing);
+    await removeFolders(dirs);
   }
+}
+
+async function removeFolders(dirs: string[]): Promise<void> {
+  await tryRun("umount", ["-l", dirs[0]]);
+  for (const dir of dirs) await Deno.remove(dir, { recursive: true }).catch(ignoreMissing);
 }
 
 function ignoreMissing(error: unknown): void {

@@ -44,7 +44,7 @@ export class TestNode implements AsyncDisposable {
     try {
       for (const folder of [node.cniDir, node.leases, node.logs]) await Deno.mkdir(folder, { recursive: true });
       if (options.conflist !== false) await node.writeConflist();
-      if (options.registry !== false) node.registry = await Registry.start(holder, `${dir}/registry`);
+      if (options.registry !== false) node.registry = await Registry.start(holder, `${root}/registry`);
     } catch (error) {
       await node[Symbol.asyncDispose]();
       throw error;
@@ -60,7 +60,7 @@ export class TestNode implements AsyncDisposable {
   }
   /** Where the pods' log folders are. */
   get logs(): string {
-    return `${this.dir}/logs`;
+    return `${this.root}/logs`;
   }
 
   /** Bridge, addresses kept in the node's own folder, host ports. `plugins` replaces the whole list. */

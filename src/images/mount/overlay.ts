@@ -19,37 +19,63 @@ const MAX_LOWERS = 500;
 /** mount(2) reads one page and silently cuts what is longer. */
 const MAX_OPTIONS = 4095;
 
+/** As {@link mountOverlay}; what the kernel writes into the work folder is waited for without holding anybody up. */
+export async function mountOverlayOffThread(kernel: Kernel, method: OverlayMethod, overlay: Overlay): Promise<void> {
+  if (method !== "lowerdir+") return mountOverlay(kernel, method, overlay);
+  checkCount(overlay);
+  const context = kernel.fsopen("overlay");
+  try {
+    describe(kernel, context, overlay);
+    await kernel.fsconfigCreateOffThread(context);
+    attach(kernel, context, overlay.target);
+  } finally {
+    kernel.close(context);
+  }
+}
+
 export function mountOverlay(kernel: Kernel, method: OverlayMethod, overlay: Overlay): void {
+  checkCount(overlay);
+  if (method === "lowerdir+") mountByContext(kernel, overlay);
+  else mountByOptions(kernel, overlay);
+}
+
+function checkCount(overlay: Overlay): void {
   if (overlay.lowers.length > MAX_LOWERS) {
     throw new RpcError(
       Code.FAILED_PRECONDITION,
       `the image has ${overlay.lowers.length} layers; overlayfs takes ${MAX_LOWERS}`,
     );
   }
-  if (method === "lowerdir+") mountByContext(kernel, overlay);
-  else mountByOptions(kernel, overlay);
 }
 
-function mountByContext(kernel: Kernel, { lowers, writable, target, volatile }: Overlay): void {
+function mountByContext(kernel: Kernel, overlay: Overlay): void {
   const context = kernel.fsopen("overlay");
   try {
-    kernel.fsconfigString(context, "source", "overlay");
-    for (const lower of lowers) kernel.fsconfigString(context, "lowerdir+", lower);
-    if (writable) {
-      kernel.fsconfigString(context, "upperdir", writable.upper);
-      kernel.fsconfigString(context, "workdir", writable.work);
-      kernel.fsconfigString(context, "index", "off");
-    }
-    if (writable && volatile) kernel.fsconfigFlag(context, "volatile");
+    describe(kernel, context, overlay);
     kernel.fsconfigCreate(context);
-    const mount = kernel.fsmount(context, 0);
-    try {
-      kernel.moveMount(mount, target);
-    } finally {
-      kernel.close(mount);
-    }
+    attach(kernel, context, overlay.target);
   } finally {
     kernel.close(context);
+  }
+}
+
+function describe(kernel: Kernel, context: number, { lowers, writable, volatile }: Overlay): void {
+  kernel.fsconfigString(context, "source", "overlay");
+  for (const lower of lowers) kernel.fsconfigString(context, "lowerdir+", lower);
+  if (writable) {
+    kernel.fsconfigString(context, "upperdir", writable.upper);
+    kernel.fsconfigString(context, "workdir", writable.work);
+    kernel.fsconfigString(context, "index", "off");
+  }
+  if (writable && volatile) kernel.fsconfigFlag(context, "volatile");
+}
+
+function attach(kernel: Kernel, context: number, target: string): void {
+  const mount = kernel.fsmount(context, 0);
+  try {
+    kernel.moveMount(mount, target);
+  } finally {
+    kernel.close(mount);
   }
 }
 

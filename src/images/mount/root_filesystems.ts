@@ -20,7 +20,7 @@ import { bindSubPath } from "./image_volume.ts";
 import { LayerMounts } from "./layer_mounts.ts";
 import { chainId, mendingImage } from "./mending_image.ts";
 import { type DirectoryAttributes, layerView, MergedDirectories } from "./merged_directories.ts";
-import { mountOverlay, type Overlay, type OverlayMethod } from "./overlay.ts";
+import { mountOverlay, mountOverlayOffThread, type Overlay, type OverlayMethod } from "./overlay.ts";
 import type { StorageFacts } from "./probe.ts";
 import { prepareSharedFolder, releaseSharedFolder } from "./shared_folder.ts";
 import { WritableFolders } from "./writable_folders.ts";
@@ -105,7 +105,7 @@ export class RootFilesystems {
       this.#describe(writable.upper, stack.root, idmap);
       this.#kernel.mkdirs(root, 0o700);
       if (idmap) this.#admit(`${this.#folder}/${id}`, idmap);
-      this.#overlay(stack, idmap, { writable, target: root });
+      await this.#overlay(stack, idmap, { writable, target: root });
     }).then(() => ({ root, upper: this.writable.paths(id).upper }));
   }
 
@@ -116,12 +116,12 @@ export class RootFilesystems {
       const stack = await this.#stack(id, image);
       if (subPath === "") {
         this.#kernel.mkdirs(target, 0o700);
-        this.#overlay(stack, idmap, { target });
+        await this.#overlay(stack, idmap, { target });
         return;
       }
       const base = `${target}.base`;
       this.#kernel.mkdirs(base, 0o700);
-      this.#overlay(stack, idmap, { target: base });
+      await this.#overlay(stack, idmap, { target: base });
       try {
         bindSubPath(this.#kernel, base, subPath, target);
       } finally {
@@ -200,22 +200,29 @@ export class RootFilesystems {
     await this.#layers.unmountUnused();
   }
 
-  #overlay(stack: Stack, idmap: LayerIdmap | undefined, part: Pick<Overlay, "writable" | "target">): void {
+  async #overlay(
+    stack: Stack,
+    idmap: LayerIdmap | undefined,
+    part: Pick<Overlay, "writable" | "target">,
+  ): Promise<void> {
     const { overlay, volatile } = this.#facts();
-    const make = (lowers: string[]) => {
-      const nothing = lowers.length === 0;
-      if (nothing && !part.writable) return this.#kernel.mount(this.#empty, part.target, null, MS_BIND);
-      // Overlayfs wants two layers where nothing is writable.
-      const all = nothing || !part.writable ? [...lowers, this.#empty] : lowers;
-      mountOverlay(this.#kernel, overlay as OverlayMethod, { ...part, lowers: all, volatile });
-    };
-    if (!idmap) return make(stack.lowers);
+    const nothing = stack.lowers.length === 0;
+    if (nothing && !part.writable) return this.#kernel.mount(this.#empty, part.target, null, MS_BIND);
+    // Overlayfs wants two layers where nothing is writable.
+    const whole = (lowers: string[]) => ({
+      ...part,
+      lowers: nothing || !part.writable ? [...lowers, this.#empty] : lowers,
+      volatile,
+    });
+    const method = overlay as OverlayMethod;
+    if (!idmap) return await mountOverlayOffThread(this.#kernel, method, whole(stack.lowers));
     if (!this.#facts().idmapped) {
       throw new RpcError(
         Code.FAILED_PRECONDITION,
         "this kernel cannot show layers through the mappings of a user namespace: Linux 5.19 can",
       );
     }
+    const make = (lowers: string[]) => mountOverlay(this.#kernel, method, whole(lowers));
     withIdmapped(this.#kernel, this.#idmapped, stack.lowers, idmap.userns, make);
   }
 
