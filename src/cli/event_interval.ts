@@ -1,4 +1,4 @@
-import { kernel, replaceProcess } from "../sys/mod.ts";
+import { replaceProcess } from "../sys/replace_process.ts";
 
 const VARIABLE = "DENO_TOKIO_EVENT_INTERVAL";
 
@@ -9,5 +9,5 @@ const VARIABLE = "DENO_TOKIO_EVENT_INTERVAL";
  */
 export function lookAtSocketsOften(): void {
   if (!Deno.build.standalone || Deno.env.has(VARIABLE)) return;
-  replaceProcess(kernel, { [VARIABLE]: "1" });
+  replaceProcess(VARIABLE, "1");
 }

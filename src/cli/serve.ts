@@ -2,7 +2,6 @@ import { Command } from "commander";
 import { build, changesBetween, type Config, type ConfigFiles, loadConfig, resolveConfig } from "../config/mod.ts";
 import { createLogger, type LeveledLogger } from "../observe/mod.ts";
 import { asUsage, type ConfigOptions, loadOptions, withConfigOptions } from "./config_options.ts";
-import { lookAtSocketsOften } from "./event_interval.ts";
 import { EXIT_FAILURE } from "./exit.ts";
 import { kernelFiles } from "./files.ts";
 import { notifyServiceManager } from "./notify.ts";
@@ -28,7 +27,6 @@ Examples:
 }
 
 async function serve(options: ConfigOptions): Promise<void> {
-  lookAtSocketsOften();
   const files = await kernelFiles();
   const config = asUsage(() => load(files, options));
   const logger = createLogger({ level: config.log.level, format: config.log.format });

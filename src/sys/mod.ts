@@ -33,7 +33,6 @@ export { pauseProgram } from "./pause/program.ts";
 export { favourThisThread } from "./thread_priority.ts";
 export { limitHeaps, releaseMemory } from "./memory.ts";
 export { keepExecutable, selfCommand } from "./self.ts";
-export { replaceProcess } from "./replace_process.ts";
 export { lockFile } from "./lock_file.ts";
 export { connectSeqpacket, shutdownWrite } from "./unix_seqpacket.ts";
 export { ConsoleSocket } from "./console_socket.ts";

@@ -1,20 +1,23 @@
-import { failure } from "./errno.ts";
-import type { Kernel } from "./kernel.ts";
-import { addressableCString, errno, libc } from "./libc_symbols.ts";
+import { addressableCString } from "./libc_symbols.ts";
 import { StringVector } from "./string_vector.ts";
 
+// Not those of libc_symbols.ts: the process is about to go, and loading them all takes longer than all the rest of this.
+const SYMBOLS = {
+  setenv: { parameters: ["buffer", "buffer", "i32"], result: "i32" },
+  execv: { parameters: ["buffer", "buffer"], result: "i32" },
+} as const;
+
 /**
- * Starts this executable anew in its own place, by execve(2): with the same arguments, pid, working folder and standard
- * descriptors, and with `added` in its environment. Comes back only by an error: Errno.
+ * Starts this executable anew in its own place (execv(3)): with the same arguments, pid, working folder and standard
+ * descriptors, and with `name` set to `value` in its environment. Comes back only by an error.
  */
-export function replaceProcess(kernel: Kernel, added: Record<string, string>): never {
-  const listed = (name: string) => kernel.readText(`/proc/self/${name}`).split("\0").slice(0, -1);
-  const path = addressableCString(Deno.execPath());
-  const argv = new StringVector(listed("cmdline"));
-  const envp = new StringVector([
-    ...listed("environ"),
-    ...Object.entries(added).map(([name, value]) => `${name}=${value}`),
-  ]);
-  libc().execve(path, argv.pointers, envp.pointers);
-  throw failure(errno(), "execve", Deno.execPath());
+export function replaceProcess(name: string, value: string): never {
+  const { symbols } = Deno.dlopen("libc.so.6", SYMBOLS);
+  const program = Deno.execPath();
+  const argv = new StringVector([program, ...Deno.args]);
+  symbols.setenv(addressableCString(name), addressableCString(value), 1);
+  symbols.execv(addressableCString(program), argv.pointers);
+  throw new Error(
+    `${program} cannot start itself again with ${name}=${value}; set it in the environment of skiff serve`,
+  );
 }

@@ -152,3 +152,25 @@ Deno.test(
       assertStringIncludes(stderr, "no-such-image");
     }),
 );
+
+/** Started by hand, without what the unit file sets. */
+class ByHand extends Instance {
+  protected override command() {
+    const { program, args, env } = super.command();
+    return { program: "/usr/bin/env", args: ["-u", "DENO_TOKIO_EVENT_INTERVAL", program, ...args], env };
+  }
+}
+
+Deno.test(
+  "skiff serve has its event loop look at sockets each time, however it is started (root)",
+  options,
+  async () => {
+    await using node = await TestNode.start();
+    await using daemon = new ByHand(node);
+    await daemon.start();
+    const listed = (name: string) => Deno.readTextFileSync(`/proc/${daemon.pid}/${name}`).split("\0").slice(0, -1);
+    assertEquals(listed("environ").filter((entry) => entry.startsWith("DENO_TOKIO_")), ["DENO_TOKIO_EVENT_INTERVAL=1"]);
+    assertEquals(listed("cmdline").slice(1), ["serve", "--config", daemon.configFile]);
+    assertEquals(daemon.runs, true);
+  },
+);

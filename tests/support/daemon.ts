@@ -72,6 +72,8 @@ export abstract class Daemon implements AsyncDisposable {
         `${this.title} answers`,
         async () => {
           if (this.#died !== undefined) throw new Error(`${this.title} ended with ${this.#died} instead of serving`);
+          // A client that was refused once takes its time before it tries again.
+          if (!await accepts(this.socket)) return undefined;
           return await this.client.version({}, { timeout: 5_000 }).catch(() => undefined);
         },
         timeout,
@@ -155,5 +157,14 @@ export abstract class Daemon implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill9();
+  }
+}
+
+async function accepts(path: string): Promise<boolean> {
+  try {
+    (await Deno.connect({ transport: "unix", path })).close();
+    return true;
+  } catch {
+    return false;
   }
 }

@@ -14,6 +14,9 @@ export interface InstanceOptions {
   title?: string;
 }
 
+/** As the unit file of docs/systemd.md has it. */
+const SERVICE_ENVIRONMENT = { DENO_TOKIO_EVENT_INTERVAL: "1" };
+
 export class Instance extends Daemon {
   readonly kind = "skiff";
   readonly socket: string;
@@ -30,7 +33,7 @@ export class Instance extends Daemon {
     this.state = `${node.dir}/${this.title}-state`;
     this.root = `${node.root}/${this.title}`;
     this.config = merge(this.#defaults(), options.config ?? {});
-    this.env = options.env ?? {};
+    this.env = { ...SERVICE_ENVIRONMENT, ...options.env };
   }
 
   #defaults(): Partially<Config> {

@@ -37,12 +37,12 @@ const ARROWS: Record<string, string[]> = {
 const LEAVES = ["rpc", "config", "observe"];
 /** Siblings of which one may name the other's types. */
 const TYPE_ARROWS: Record<string, string[]> = { oci: ["images"], stats: ["oci"] };
-/** Files that are a door of their own beside mod.ts: types without code, and the client, which the daemon must not load. */
+/** Files that are a door of their own beside mod.ts: types without code, the client, which the daemon must not load, and what runs before all. */
 const SIDE_DOORS =
-  /^src\/(?:[a-z]+\/types\.ts|rpc\/status\.ts|rpc\/client\.ts|oci\/spec\.ts|sys\/(?:kernel|programs)\.ts)$/;
+  /^src\/(?:[a-z]+\/types\.ts|rpc\/status\.ts|rpc\/client\.ts|oci\/spec\.ts|sys\/(?:kernel|programs|replace_process)\.ts)$/;
 /** Where a second process of the same file starts, and what puts the house together. */
 const ENTRANCES: Record<string, string[]> = {
-  "main.ts": ["src/cli/commands.ts", "src/cli/run.ts"],
+  "main.ts": ["src/cli/commands.ts", "src/cli/event_interval.ts", "src/cli/run.ts"],
   "src/cli/commands.ts": [
     "src/pods/checkpoint_child.ts",
     "src/images/fetch_child.ts",
