@@ -2,16 +2,21 @@
  * The same work on our binary and on containerd 2.4, on one machine, in one run, in rounds that take turns, with the
  * same runc and the same CNI configuration.
  *
- *   deno task bench [daemon|pod|images] [--rounds N] [--json] [--check]
+ *   deno task bench [daemon|pod|images] [--rounds N] [--image NAME] [--json] [--check]
  *
- * `--check` ends with 1 where a ratio is over 1.5 and nothing below says why it may be.
+ * `--check` ends with 1 where a target of the images is missed, or where another ratio is over 1.5 and nothing below says
+ * why it may be. `images --json` prints `{"ratios": [...]}`; it ends with 1 unless all images had five rounds beside
+ * containerd 2.4.2.
  */
+import { type BenchImage, benchImages } from "../images/bench_images.ts";
+import { makeCgroup, setCpuWeight } from "../support/cgroups.ts";
+import { run } from "../support/command.ts";
 import { Instance } from "../support/instance.ts";
 import { TestNode } from "../support/node.ts";
 import { Peer } from "../support/peer.ts";
 import { benchDaemons } from "./daemon.ts";
 import { Figures } from "./figures.ts";
-import { benchPulls } from "./images.ts";
+import { benchPodStarts, benchPulls, incomplete, missedTargets, type PullRatio, pullTable } from "./images.ts";
 import { benchPods } from "./pod.ts";
 
 const parts = ["daemon", "pod", "images"];
@@ -22,41 +27,69 @@ const explained: Record<string, string> = {
 };
 
 function usage(problem: string): never {
-  console.error(`${problem}\nUsage: deno task bench [${parts.join("|")}] [--rounds N] [--json] [--check]`);
+  console.error(
+    `${problem}\nUsage: deno task bench [${parts.join("|")}] [--rounds N] [--image NAME] [--json] [--check]`,
+  );
   Deno.exit(2);
 }
 
 const asked = new Set<string>();
-let rounds = 6, json = false, check = false;
+const chosen: BenchImage[] = [];
+let rounds: number | undefined, json = false, check = false;
 for (let at = 0; at < Deno.args.length; at++) {
   const argument = Deno.args[at];
   if (parts.includes(argument)) asked.add(argument);
   else if (argument === "--json") json = true;
   else if (argument === "--check") check = true;
   else if (argument === "--rounds") rounds = Number(Deno.args[++at]);
+  else if (argument === "--image") chosen.push(Deno.args[++at] as BenchImage);
   else usage(`Unknown argument ${argument}`);
 }
-if (!(rounds > 0)) usage("--rounds needs a number");
+if (rounds !== undefined && !(rounds > 0)) usage("--rounds needs a number");
+const unknown = chosen.find((name) => !(name in benchImages));
+if (unknown !== undefined) usage(`There is no image ${unknown}`);
 if (Deno.uid() !== 0) usage("The benchmark needs root");
 const wants = (part: string) => asked.size === 0 || asked.has(part);
 
+/**
+ * Whatever else runs on this machine: our pulls give way to it, which is their purpose, and the peer's do not. What the
+ * daemons start for themselves is weighed among itself as ever.
+ */
+async function outweighOthers(node: TestNode): Promise<void> {
+  setCpuWeight(makeCgroup(`/${node.name}`), 10_000);
+  await run("renice", ["-n", "-15", "-p", String(Deno.pid)]);
+}
+
 const figures = new Figures();
+const ratios: PullRatio[] = [];
 {
   await using node = await TestNode.start();
-  if (wants("daemon")) await benchDaemons(node, figures, rounds + 1);
+  await outweighOthers(node);
+  if (wants("daemon")) await benchDaemons(node, figures, (rounds ?? 6) + 1);
   await using skiff = new Instance(node, { config: { log: { level: "info" } } });
   await using containerd = new Peer(node);
   const daemons = [skiff, containerd];
   for (const daemon of daemons) await daemon.start();
-  if (wants("pod")) await benchPods(daemons, figures, rounds);
+  if (wants("pod")) await benchPods(daemons, figures, rounds ?? 6);
   if (wants("images")) {
-    await benchPulls(daemons, figures, { "bench/small": rounds, "bench/large": Math.max(2, Math.ceil(rounds / 3)) });
+    const names = chosen.length > 0 ? chosen : Object.keys(benchImages) as BenchImage[];
+    ratios.push(...await benchPulls(daemons, rounds ?? 5, names));
+    const single = ratios.find(({ image }) => image === "single");
+    if (single) single.podStart = await benchPodStarts(skiff);
   }
   for (const daemon of daemons) await daemon.stop();
 }
 
 const load = Deno.loadavg().map((value) => value.toFixed(1)).join(" ");
-console.log(json ? JSON.stringify({ load, rows: figures.summary() }, null, 2) : `${figures.table()}\nload ${load}`);
+const onlyImages = asked.size === 1 && wants("images");
+if (json) {
+  const rows = onlyImages ? {} : { load, rows: figures.summary() };
+  console.log(JSON.stringify({ ...rows, ...(wants("images") ? { ratios } : {}) }, null, onlyImages ? undefined : 2));
+} else {
+  if (!onlyImages) console.log(figures.table());
+  if (ratios.length > 0) console.log(pullTable(ratios));
+  console.log(`load ${load}`);
+}
 const over = figures.summary().filter((row) => row.ratio > limit);
 for (const row of over) {
   console.error(
@@ -65,4 +98,8 @@ for (const row of over) {
     }`,
   );
 }
-if (check && over.some((row) => !(row.name in explained))) Deno.exit(1);
+const missed = missedTargets(ratios);
+for (const line of missed) console.error(line);
+const lacking = wants("images") ? incomplete(ratios) : [];
+for (const line of lacking) console.error(`this run proves nothing: ${line}`);
+if (lacking.length > 0 || (check && (missed.length > 0 || over.some((row) => !(row.name in explained))))) Deno.exit(1);

@@ -1,6 +1,6 @@
 /** Version answers within milliseconds whatever the disk and the other calls do. */
 import { assert, assertEquals } from "@std/assert";
-import { bulkImage } from "../images/cache.ts";
+import { benchImage } from "../images/cache.ts";
 import { run, sleep } from "../support/command.ts";
 import { Instance } from "../support/instance.ts";
 import { TestNode } from "../support/node.ts";
@@ -78,7 +78,7 @@ test("Version()'s p99 on a disk whose fsync takes 200 ms", !onSkiff, async () =>
 /** Pulls 300 MB while `work` goes on, once or until the pull is over, on a daemon that has started pods before. */
 async function whilePulling(what: string, work: (bench: Workbench) => Promise<unknown>, again: boolean): Promise<void> {
   await using node = await TestNode.start();
-  await node.registry.add("bench/large", "1", await bulkImage("bench/large"));
+  await node.registry.add("bench/gzip", "1", await benchImage("gzip"));
   await using daemon = makeDaemon(node);
   await daemon.start();
   await using bench = new Workbench(daemon);
@@ -88,7 +88,7 @@ async function whilePulling(what: string, work: (bench: Workbench) => Promise<un
   await using idle = onSkiff ? await idleDaemon(node) : undefined;
   const probe = await startProbe(node.dir, [daemon.socket, ...(idle ? [idle.socket] : [])]);
   let pulling = true;
-  const pulled = bench.pull(node.image("bench/large:1")).finally(() => pulling = false);
+  const pulled = bench.pull(node.image("bench/gzip:1")).finally(() => pulling = false);
   do await work(bench); while (again && pulling);
   assert(again || pulling, "the image was here before the pods: nothing was measured");
   await pulled;

@@ -1,22 +1,14 @@
 /** The big images, kept outside the checkout between runs under a name that changes with what makes them. */
 import { createHash } from "node:crypto";
+import { type BenchImage, benchImages } from "./bench_images.ts";
 import { bulk } from "./bulk.ts";
 import { busybox, configured } from "./busybox.ts";
 import type { Image } from "./image.ts";
 import { exists, tools } from "../support/tools.ts";
 
-const megabyte = 1 << 20;
-
-/** Bytes of files per layer; packed they come to about 5 MB and 300 MB. */
-const bulkSizes = {
-  "bench/small": [7 * megabyte, 2 * megabyte],
-  "bench/large": [370 * megabyte, 200 * megabyte, 90 * megabyte, 50 * megabyte],
-};
-export type BulkName = keyof typeof bulkSizes;
-
-function version(name: BulkName): string {
-  const hash = createHash("sha256").update(JSON.stringify([name, bulkSizes[name]]));
-  for (const file of ["tar.ts", "image.ts", "busybox.ts", "bulk.ts"]) {
+function version(name: BenchImage): string {
+  const hash = createHash("sha256").update(name);
+  for (const file of ["tar.ts", "image.ts", "busybox.ts", "bulk.ts", "bench_images.ts"]) {
     hash.update(Deno.readFileSync(new URL(file, import.meta.url)));
   }
   hash.update(Deno.readFileSync(tools.busybox));
@@ -24,18 +16,18 @@ function version(name: BulkName): string {
 }
 
 /** Reads the image from the cache, or makes it there. */
-export async function bulkImage(name: BulkName): Promise<Image> {
-  const folder = `${tools.images}/${name.replace("/", "-")}-${version(name)}`;
+export async function benchImage(name: BenchImage): Promise<Image> {
+  const folder = `${tools.images}/bench-${name}-${version(name)}`;
   const description = `${folder}/image.json`;
   if (!exists(description)) {
     await Deno.mkdir(tools.images, { recursive: true });
     for (const old of Deno.readDirSync(tools.images)) {
-      if (old.name.startsWith(name.replace("/", "-") + "-")) {
+      if (old.name.startsWith(`bench-${name}-`)) {
         await Deno.remove(`${tools.images}/${old.name}`, { recursive: true });
       }
     }
     await Deno.mkdir(folder, { recursive: true });
-    const made = await bulk(folder, bulkSizes[name], name.length);
+    const made = await bulk(folder, benchImages[name]);
     const inText = {
       ...made,
       config: { ...made.config, content: decode(made.config.content) },

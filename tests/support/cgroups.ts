@@ -132,3 +132,21 @@ export function setCpuWeight(dirs: string[], weight: number): void {
     }
   }
 }
+
+/** Processor time that everything at and below `path` has used so far, in milliseconds; 0 where there is no such cgroup. */
+export function cpuMilliseconds(path: string): number {
+  for (const top of hierarchies()) {
+    try {
+      return Number(Deno.readTextFileSync(`${top}${path}/cpuacct.usage`)) / 1e6;
+    } catch {
+      // Another hierarchy, or version 2.
+    }
+    try {
+      const usage = /^usage_usec (\d+)$/m.exec(Deno.readTextFileSync(`${top}${path}/cpu.stat`));
+      if (usage) return Number(usage[1]) / 1000;
+    } catch {
+      // Another hierarchy.
+    }
+  }
+  return 0;
+}
