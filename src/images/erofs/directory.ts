@@ -11,7 +11,7 @@ export const SLOT = 32;
 export interface DirectoryEntry {
   name: ByteString;
   /** Its offset counts from the start of the metadata. */
-  target: { offset: number; inode: { type: number } };
+  target: { offset: number; type: number };
 }
 
 /** Names of each block of a directory: entries sorted by bytes over the whole directory, none across a block's end. */
@@ -41,7 +41,7 @@ export function writeDirectoryBlock(entries: DirectoryEntry[], bytes: Uint8Array
   for (const entry of entries) {
     view.setBigUint64(at, BigInt(entry.target.offset / SLOT), true);
     view.setUint16(at + 8, nameOffset, true);
-    view.setUint8(at + 10, fileType(entry.target.inode.type));
+    view.setUint8(at + 10, fileType(entry.target.type));
     for (let i = 0; i < entry.name.length; i++) bytes[offset + nameOffset + i] = entry.name.charCodeAt(i);
     nameOffset += entry.name.length;
     at += DIRENT_LENGTH;

@@ -1,7 +1,7 @@
-import { BLOCK_SIZE, SLOT, writeDirectoryBlock } from "./directory.ts";
-import { type Inode, S_IFBLK, S_IFCHR, S_IFLNK, S_IFREG } from "./inode.ts";
-import { align, INODE_LENGTH, type Plan, planImage, type PlannedInode } from "./plan.ts";
-import { writeXattrs, xattrCount } from "./xattrs.ts";
+import { BLOCK_SIZE, packDirectory, SLOT, writeDirectoryBlock } from "./directory.ts";
+import { type Inode, S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFREG } from "./inode.ts";
+import { align, directoryEntries, INODE_LENGTH, type Plan, planImage, type PlannedDirectory } from "./plan.ts";
+import { storedXattrs, writeXattrs, xattrCount } from "./xattrs.ts";
 
 /** Where an image is written to. Both move all bytes or throw. */
 export interface ImageOutput {
@@ -51,11 +51,17 @@ export function writeImage(
   if (length / BLOCK_SIZE > MAX_BLOCKS) throw new Error(`an image of ${length} bytes is over EROFS's limit of 2 TiB`);
 
   const writer = new SequentialWriter(output, metadata);
-  plan.inodes.forEach((entry, index) => {
-    const bytes = writer.reserve(entry.offset, INODE_LENGTH + entry.xattrBytes + (entry.inlineTarget ? entry.size : 0));
-    writeInode(entry, index + 1, metadata, bytes);
+  plan.inodes.forEach((inode, index) => {
+    const length = INODE_LENGTH + inode.xattrBytes + (inode.inlineTarget ? inode.size : 0);
+    writeInode(inode, index + 1, metadata, writer.reserve(inode.offset, length));
   });
-  for (const entry of plan.inodes) writeData(entry, writer);
+  const directories = plan.directories.values();
+  for (const inode of plan.inodes) {
+    if (inode.type === S_IFDIR) writeDirectory(directories.next().value!, writer);
+    else if (inode.type === S_IFLNK && !inode.inlineTarget) {
+      writeTarget(inode, writer.reserve(inode.tailOffset, inode.size), 0);
+    }
+  }
   writer.finish(length - metadata);
   output.write(superblock(plan, metadata, length, uuid), 0);
   const { impliedDirectories, whiteoutDirectories } = plan;
@@ -66,7 +72,7 @@ export function writeImage(
 function expandSparse(plan: Plan, output: ImageOutput, dataEnd: number): number {
   let end = dataEnd;
   const buffer = new Uint8Array(1 << 18);
-  for (const { inode } of plan.inodes) {
+  for (const inode of plan.inodes) {
     if (!inode.segments) continue;
     const place = align(end, BLOCK_SIZE);
     let from = inode.dataOffset;
@@ -87,26 +93,25 @@ function expandSparse(plan: Plan, output: ImageOutput, dataEnd: number): number 
   return end;
 }
 
-function writeInode(entry: PlannedInode, number: number, metadata: number, bytes: Uint8Array): void {
-  const { inode } = entry;
+function writeInode(inode: Inode, number: number, metadata: number, bytes: Uint8Array): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset);
-  view.setUint16(0, EXTENDED | (entry.inlineTarget ? LAYOUT_INLINE : LAYOUT_PLAIN), true);
-  view.setUint16(2, xattrCount(entry.xattrBytes), true);
+  view.setUint16(0, EXTENDED | (inode.inlineTarget ? LAYOUT_INLINE : LAYOUT_PLAIN), true);
+  view.setUint16(2, xattrCount(inode.xattrBytes), true);
   view.setUint16(4, inode.mode, true);
-  view.setBigUint64(8, BigInt(entry.size), true);
-  view.setUint32(16, location(entry, metadata), true);
+  view.setBigUint64(8, BigInt(inode.size), true);
+  view.setUint32(16, location(inode, metadata), true);
   view.setUint32(20, number, true);
   view.setUint32(24, inode.uid, true);
   view.setUint32(28, inode.gid, true);
   view.setBigInt64(32, BigInt(inode.mtimeSeconds), true);
   view.setUint32(40, inode.mtimeNanoseconds, true);
-  view.setUint32(44, entry.links, true);
-  if (entry.xattrBytes > 0) writeXattrs(entry.xattrs, bytes, INODE_LENGTH);
-  if (entry.inlineTarget) writeTarget(inode, bytes, INODE_LENGTH + entry.xattrBytes);
+  view.setUint32(44, inode.links, true);
+  if (inode.xattrBytes > 0) writeXattrs(storedXattrs(inode), bytes, INODE_LENGTH);
+  if (inode.inlineTarget) writeTarget(inode, bytes, INODE_LENGTH + inode.xattrBytes);
 }
 
 /** i_u: the first block of the data, or a device's number. */
-function location({ inode, inlineTarget, dataOffset }: PlannedInode, metadata: number): number {
+function location(inode: Inode, metadata: number): number {
   switch (inode.type) {
     case S_IFCHR:
     case S_IFBLK:
@@ -114,17 +119,14 @@ function location({ inode, inlineTarget, dataOffset }: PlannedInode, metadata: n
     case S_IFREG:
       return inode.size === 0 ? 0 : inode.dataOffset / BLOCK_SIZE;
     default:
-      return inlineTarget || dataOffset === 0 ? 0 : (metadata + dataOffset) / BLOCK_SIZE;
+      return inode.inlineTarget || inode.tailOffset === 0 ? 0 : (metadata + inode.tailOffset) / BLOCK_SIZE;
   }
 }
 
-function writeData(entry: PlannedInode, writer: SequentialWriter): void {
-  entry.blocks.forEach((names, index) => {
-    writeDirectoryBlock(names, writer.reserve(entry.dataOffset + index * BLOCK_SIZE, BLOCK_SIZE), 0);
+function writeDirectory({ inode, parent }: PlannedDirectory, writer: SequentialWriter): void {
+  packDirectory(directoryEntries(inode, parent)).blocks.forEach((names, index) => {
+    writeDirectoryBlock(names, writer.reserve(inode.tailOffset + index * BLOCK_SIZE, BLOCK_SIZE), 0);
   });
-  if (entry.inode.type === S_IFLNK && !entry.inlineTarget) {
-    writeTarget(entry.inode, writer.reserve(entry.dataOffset, entry.size), 0);
-  }
 }
 
 function writeTarget(inode: Inode, bytes: Uint8Array, offset: number): void {

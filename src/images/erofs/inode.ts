@@ -16,7 +16,7 @@ export class Inode {
   gid = 0;
   mtimeSeconds = 0;
   mtimeNanoseconds = 0;
-  /** Bytes a reader sees. Of directories and symlinks the writer works it out. */
+  /** Bytes a reader sees. Of directories and symlinks the writer works them out. */
   size = 0;
   /** Where the data of a regular file starts in the image file, in bytes. */
   dataOffset = 0;
@@ -31,6 +31,15 @@ export class Inode {
   implied = false;
   /** A directory that hides what lower layers have in it. */
   opaque = false;
+
+  // Where the writer puts it; offsets count from the start of the metadata.
+  /** Negative before it has a place. */
+  offset = -1;
+  links = 0;
+  xattrBytes = 0;
+  /** Where the data of a directory is, and the target of a symlink that does not fit behind its inode. */
+  tailOffset = 0;
+  inlineTarget = false;
 
   /** `mode` with the file type. */
   constructor(public mode: number) {

@@ -1,31 +1,18 @@
 import type { ByteString } from "../tar/entry.ts";
 import { BLOCK_SIZE, type DirectoryEntry, packDirectory, SLOT } from "./directory.ts";
 import { type Inode, S_IFDIR, S_IFLNK } from "./inode.ts";
-import { type StoredXattr, storedXattrs, xattrArea } from "./xattrs.ts";
+import { storedXattrs, xattrArea } from "./xattrs.ts";
 
 export const INODE_LENGTH = 64;
 
 /** Characters of all paths of one list together; they are kept with the layer. */
 const MAX_LIST_LENGTH = 4 << 20;
 
-/** Where one inode and what belongs to it goes. Offsets count from the start of the metadata. */
-export interface PlannedInode {
-  inode: Inode;
-  offset: number;
-  links: number;
-  xattrs: StoredXattr[];
-  xattrBytes: number;
-  /** Of a directory, and of a symlink that does not fit behind its inode. */
-  dataOffset: number;
-  size: number;
-  inlineTarget: boolean;
-  blocks: DirectoryEntry[][];
-}
-
+/** Where everything goes; each inode knows its own place. Offsets count from the start of the metadata. */
 export interface Plan {
-  inodes: PlannedInode[];
-  /** Bytes of inodes with what lies behind them. */
-  inodeBytes: number;
+  inodes: Inode[];
+  /** Of these, in the same order. */
+  directories: PlannedDirectory[];
   /** All metadata bytes. */
   totalBytes: number;
   /** Directories without entries of their own whose names are valid UTF-8; "" is the root. */
@@ -34,58 +21,62 @@ export interface Plan {
   whiteoutDirectories: string[];
 }
 
-/** Lays out every inode breadth first, the root first, then the data of directories and long symlinks. */
+export interface PlannedDirectory {
+  inode: Inode;
+  parent: Inode;
+  /** Undefined where it is no UTF-8. */
+  path: string | undefined;
+}
+
+/**
+ * Lays out every inode breadth first, the root first, then the data of directories and long symlinks. Nothing is made for
+ * an entry that lasts: a layer has hundreds of thousands.
+ */
 export function planImage(root: Inode): Plan {
-  const planned = new Map<Inode, PlannedInode>();
-  const inodes: PlannedInode[] = [];
+  const inodes: Inode[] = [];
   const impliedDirectories = new PathList();
   const whiteoutDirectories = new PathList();
   let offset = 0;
 
-  const place = (inode: Inode): PlannedInode => {
-    const entry = plan(inode, offset);
-    offset = entry.offset + INODE_LENGTH + entry.xattrBytes + (entry.inlineTarget ? entry.size : 0);
-    planned.set(inode, entry);
-    inodes.push(entry);
-    return entry;
+  const place = (inode: Inode) => {
+    offset = placeInode(inode, offset);
+    inodes.push(inode);
   };
-  const queue: { entry: PlannedInode; parent: PlannedInode; path: string | undefined }[] = [];
-  const top = place(root);
-  queue.push({ entry: top, parent: top, path: "" });
-
-  for (const { entry, parent, path } of queue) {
-    const { inode } = entry;
+  place(root);
+  const directories: PlannedDirectory[] = [{ inode: root, parent: root, path: "" }];
+  for (const { inode, parent, path } of directories) {
     if (inode.implied) impliedDirectories.add(path);
     if (!inode.opaque && inode.children!.values().some((child) => child.isWhiteout)) whiteoutDirectories.add(path);
-    entry.links = 2;
-    const entries: DirectoryEntry[] = [{ name: ".", target: entry }, { name: "..", target: parent }];
+    inode.links = 2;
     for (const [name, child] of inode.children!) {
-      const childEntry = planned.get(child) ?? place(child);
-      childEntry.links++;
-      entries.push({ name, target: childEntry });
+      if (child.offset < 0) place(child);
+      child.links++;
       if (child.type !== S_IFDIR) continue;
-      entry.links++;
-      queue.push({ entry: childEntry, parent: entry, path: joinUtf8(path, name) });
+      inode.links++;
+      directories.push({ inode: child, parent: inode, path: joinUtf8(path, name) });
     }
-    const { blocks, size } = packDirectory(entries);
-    entry.blocks = blocks;
-    entry.size = size;
+    inode.size = packDirectory(directoryEntries(inode, parent)).size;
   }
 
-  const inodeBytes = align(offset, BLOCK_SIZE);
-  let data = inodeBytes;
-  for (const entry of inodes) {
-    if (entry.blocks.length === 0 && (entry.inode.type !== S_IFLNK || entry.inlineTarget)) continue;
-    entry.dataOffset = data;
-    data = align(data + entry.size, BLOCK_SIZE);
+  let data = align(offset, BLOCK_SIZE);
+  for (const inode of inodes) {
+    if (inode.type !== S_IFDIR && (inode.type !== S_IFLNK || inode.inlineTarget)) continue;
+    inode.tailOffset = data;
+    data = align(data + inode.size, BLOCK_SIZE);
   }
   return {
     inodes,
-    inodeBytes,
+    directories,
     totalBytes: data,
     impliedDirectories: impliedDirectories.paths,
     whiteoutDirectories: whiteoutDirectories.paths,
   };
+}
+
+export function directoryEntries(inode: Inode, parent: Inode): DirectoryEntry[] {
+  const entries: DirectoryEntry[] = [{ name: ".", target: inode }, { name: "..", target: parent }];
+  for (const [name, target] of inode.children!) entries.push({ name, target });
+  return entries;
 }
 
 class PathList {
@@ -103,25 +94,23 @@ class PathList {
   }
 }
 
-function plan(inode: Inode, from: number): PlannedInode {
-  const xattrs = storedXattrs(inode);
-  const xattrBytes = xattrArea(xattrs);
-  const isSymlink = inode.type === S_IFLNK;
-  const size = isSymlink ? inode.target.length : inode.size;
-  let offset = align(from, SLOT);
-  let inlineTarget = false;
-  if (isSymlink) {
-    // The kernel refuses a target that crosses a block: move on to where it does not, if such a place exists.
-    const start = (offset + INODE_LENGTH + xattrBytes) % BLOCK_SIZE;
-    if (start + size <= BLOCK_SIZE) {
-      inlineTarget = true;
-    } else {
-      const moved = align(offset + BLOCK_SIZE - start, SLOT);
-      inlineTarget = (moved + INODE_LENGTH + xattrBytes) % BLOCK_SIZE + size <= BLOCK_SIZE;
-      if (inlineTarget) offset = moved;
-    }
+/** Returns where the next one may begin. */
+function placeInode(inode: Inode, from: number): number {
+  inode.xattrBytes = xattrArea(storedXattrs(inode));
+  inode.offset = align(from, SLOT);
+  const end = () => inode.offset + INODE_LENGTH + inode.xattrBytes;
+  if (inode.type !== S_IFLNK) return end();
+  inode.size = inode.target.length;
+  // The kernel refuses a target that crosses a block: move on to where it does not, if such a place exists.
+  const start = end() % BLOCK_SIZE;
+  if (start + inode.size <= BLOCK_SIZE) {
+    inode.inlineTarget = true;
+  } else {
+    const moved = align(inode.offset + BLOCK_SIZE - start, SLOT);
+    inode.inlineTarget = (moved + INODE_LENGTH + inode.xattrBytes) % BLOCK_SIZE + inode.size <= BLOCK_SIZE;
+    if (inode.inlineTarget) inode.offset = moved;
   }
-  return { inode, offset, links: 0, xattrs, xattrBytes, dataOffset: 0, size, inlineTarget, blocks: [] };
+  return end() + (inode.inlineTarget ? inode.size : 0);
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

@@ -18,6 +18,8 @@ const PREFIXES: [string, number][] = [
 ];
 const OPAQUE: StoredXattr = { index: 4, suffix: "overlay.opaque", value: new Uint8Array([0x79]) };
 
+const NONE: StoredXattr[] = [];
+
 const HEADER_LENGTH = 12;
 const ENTRY_LENGTH = 4;
 /** Entry names hold at most 255 bytes, and values what fits in 16 bits. */
@@ -26,7 +28,7 @@ const MAX_VALUE = 0xffff;
 const MAX_AREA = 0xffff * ENTRY_LENGTH;
 
 export function storedXattrs(inode: Inode): StoredXattr[] {
-  if (!inode.xattrs && !inode.opaque) return [];
+  if (!inode.xattrs && !inode.opaque) return NONE;
   const byName = new Map<string, StoredXattr>();
   for (const { name, value } of inode.xattrs ?? []) {
     const prefix = PREFIXES.find(([text]) => name.startsWith(text));

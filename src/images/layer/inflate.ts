@@ -1,4 +1,3 @@
-import type { Buffer } from "node:buffer";
 import type { Transform } from "node:stream";
 import * as zlib from "node:zlib";
 import { isSkippable, ZSTD_MAGIC, ZstdFrames } from "./zstd_frames.ts";
@@ -10,14 +9,17 @@ const MAGIC_LENGTH = 4;
 
 /** Turns the bytes of a compressed layer into those of its tar. */
 export interface Inflater {
-  /** Settles when `bytes` has been used up; until then it must not change. */
-  write(bytes: Uint8Array): Promise<void>;
+  /** `bytes` has been used up when this returns. */
+  write(bytes: Uint8Array): void;
   /** @throws when the stream is not complete. */
-  end(): Promise<void>;
+  end(): void;
   close(): void;
 }
 
-/** Recognises gzip and zstd by their first bytes, as media types lie; anything else is taken for the tar itself. */
+/**
+ * Recognises gzip and zstd by their first bytes, as media types lie; anything else is taken for the tar itself. What comes
+ * out is in memory that is used again for the next piece, of whichever layer.
+ */
 export class DetectingInflater implements Inflater {
   #output: (bytes: Uint8Array) => void;
   #head = new Uint8Array(0);
@@ -27,130 +29,160 @@ export class DetectingInflater implements Inflater {
     this.#output = output;
   }
 
-  async write(bytes: Uint8Array): Promise<void> {
-    if (this.#inner) return await this.#inner.write(bytes);
-    const head = new Uint8Array(this.#head.length + bytes.length);
-    head.set(this.#head);
-    head.set(bytes, this.#head.length);
-    this.#head = head;
-    if (head.length >= MAGIC_LENGTH) await this.#open();
+  write(bytes: Uint8Array): void {
+    if (this.#inner) return this.#inner.write(bytes);
+    if (this.#head.length > 0) {
+      const head = new Uint8Array(this.#head.length + bytes.length);
+      head.set(this.#head);
+      head.set(bytes, this.#head.length);
+      bytes = head;
+    }
+    if (bytes.length >= MAGIC_LENGTH) this.#open(bytes);
+    else this.#head = bytes.slice();
   }
 
-  async end(): Promise<void> {
-    if (!this.#inner) await this.#open();
-    await this.#inner!.end();
+  end(): void {
+    if (!this.#inner) this.#open(this.#head);
+    this.#inner!.end();
   }
 
   close(): void {
     this.#inner?.close();
   }
 
-  async #open(): Promise<void> {
-    const head = this.#head;
-    this.#head = new Uint8Array(0);
+  #open(head: Uint8Array): void {
     this.#inner = inflaterFor(head, this.#output);
-    if (head.length > 0) await this.#inner.write(head);
+    if (head.length > 0) this.#inner.write(head);
   }
 }
 
 function inflaterFor(head: Uint8Array, output: (bytes: Uint8Array) => void): Inflater {
-  if (head.length >= 2 && head[0] === 0x1f && head[1] === 0x8b) {
-    return new StreamInflater(zlib.createGunzip({ chunkSize: OUTPUT_CHUNK }), output);
-  }
+  if (head.length >= 2 && head[0] === 0x1f && head[1] === 0x8b) return new GzipInflater(output);
   const magic = head.length < 4 ? 0 : new DataView(head.buffer, head.byteOffset).getUint32(0, true);
   if (magic === ZSTD_MAGIC || isSkippable(magic)) return new ZstdInflater(output);
-  return { write: (bytes) => Promise.resolve(output(bytes)), end: () => Promise.resolve(), close: () => {} };
+  return { write: output, end: () => {}, close: () => {} };
 }
 
-class ZstdInflater implements Inflater {
-  #inner: StreamInflater;
-  /** What is to be written, in one write each: none reaches beyond the end of a frame. */
-  #writes: Uint8Array[][] = [[]];
-  #frames = new ZstdFrames(
-    (bytes) => this.#writes[this.#writes.length - 1].push(bytes),
-    () => this.#writes.push([]),
-  );
+class GzipInflater implements Inflater {
+  #decoder: Decoder;
+  #ended = false;
 
   constructor(output: (bytes: Uint8Array) => void) {
-    const options = { chunkSize: OUTPUT_CHUNK };
-    // The type definitions are older than the function.
-    const create = (zlib as unknown as { createZstdDecompress(options: object): Transform }).createZstdDecompress;
-    this.#inner = new StreamInflater(create(options), output);
+    this.#decoder = new Decoder(zlib.createGunzip(smallest), output);
   }
 
-  async write(bytes: Uint8Array): Promise<void> {
-    this.#frames.push(bytes);
-    const writes = this.#writes;
-    this.#writes = [[]];
-    for (const parts of writes) if (parts.length > 0) await this.#inner.write(joined(parts));
+  write(bytes: Uint8Array): void {
+    const rest = this.#ended ? bytes : this.#decoder.write(bytes);
+    if (rest.length === 0) return;
+    // Behind the last member there may be padding.
+    this.#ended = true;
+    if (rest.some((byte) => byte !== 0)) {
+      throw new Error("the gzip stream has bytes behind its end that are no part of it");
+    }
   }
 
-  async end(): Promise<void> {
-    this.#frames.end();
-    await this.#inner.end();
+  end(): void {
+    this.#decoder.finish(zlib.constants.Z_FINISH);
   }
 
   close(): void {
-    this.#inner.close();
+    this.#decoder.close();
   }
 }
 
-function joined(parts: Uint8Array[]): Uint8Array {
-  if (parts.length === 1) return parts[0];
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
+class ZstdInflater implements Inflater {
+  #decoder: Decoder;
+  #frames: ZstdFrames;
+
+  constructor(output: (bytes: Uint8Array) => void) {
+    // The type definitions are older than the function.
+    const create = (zlib as unknown as { createZstdDecompress(options: object): Transform }).createZstdDecompress;
+    const decoder = this.#decoder = new Decoder(create(smallest), output);
+    // None of these reaches beyond the end of a frame.
+    this.#frames = new ZstdFrames((bytes) => {
+      if (decoder.write(bytes).length > 0) throw new Error("the zstd stream has a frame that ends early");
+    });
   }
-  return whole;
+
+  write(bytes: Uint8Array): void {
+    this.#frames.push(bytes);
+  }
+
+  end(): void {
+    this.#frames.end();
+  }
+
+  close(): void {
+    this.#decoder.close();
+  }
 }
 
-/** A node:zlib stream, fed one piece at a time so that nothing queues up. */
-class StreamInflater implements Inflater {
+/** The buffer that a stream of node:zlib brings along is not used. */
+const smallest = { chunkSize: 64 };
+
+/** What node:zlib's own streams are made on, as Node.js has it, too. */
+interface ZlibHandle {
+  onerror: (message: string) => void;
+  writeSync(
+    flush: number,
+    input: Uint8Array,
+    inputOffset: number,
+    inputLength: number,
+    output: Uint8Array,
+    outputOffset: number,
+    outputLength: number,
+  ): void;
+}
+
+/** One for all: it is empty again before anything else is written. */
+let shared: Uint8Array | undefined;
+
+/**
+ * A decoder of node:zlib without the stream around it: that takes a new buffer for each piece that comes out, and the heap
+ * grows by tens of megabytes until they are collected.
+ */
+class Decoder {
   #stream: Transform;
-  #failure: Error | undefined;
-  #failed: Promise<never>;
-  #ended: Promise<void>;
+  #handle: ZlibHandle;
+  /** What writeSync leaves: bytes free in the output, bytes left of the input. */
+  #state: Uint32Array;
+  #output: (bytes: Uint8Array) => void;
+  #failure: string | undefined;
 
   constructor(stream: Transform, output: (bytes: Uint8Array) => void) {
     this.#stream = stream;
-    const { promise, reject } = Promise.withResolvers<never>();
-    this.#failed = promise;
-    promise.catch(() => {});
-    const fail = (error: unknown) => {
-      this.#failure ??= error instanceof Error ? error : new Error(String(error));
-      reject(this.#failure);
-    };
-    stream.on("error", fail);
-    stream.on("data", (chunk: Buffer) => {
-      if (this.#failure) return;
-      try {
-        // The memory of `chunk` is used again for the next one.
-        output(chunk);
-      } catch (error) {
-        fail(error);
-        stream.destroy();
-      }
-    });
-    this.#ended = new Promise((resolve) => stream.on("end", () => resolve()));
+    this.#output = output;
+    const inner = stream as unknown as { _handle: ZlibHandle; _writeState: Uint32Array };
+    this.#handle = inner._handle;
+    this.#state = inner._writeState;
+    this.#handle.onerror = (message) => this.#failure = message;
   }
 
-  async write(bytes: Uint8Array): Promise<void> {
-    const written = new Promise<void>((resolve, reject) => {
-      this.#stream.write(bytes, (error) => error ? reject(error) : resolve());
-    });
-    await Promise.race([this.#failed, written]);
-    if (this.#failure) throw this.#failure;
+  /** Returns what the decoder did not want: its stream has ended before. */
+  write(bytes: Uint8Array): Uint8Array {
+    return this.#run(0, bytes);
   }
 
-  async end(): Promise<void> {
-    this.#stream.end();
-    await Promise.race([this.#failed, this.#ended]);
-    if (this.#failure) throw this.#failure;
+  /** @throws when the stream has not ended. */
+  finish(flush: number): void {
+    this.#run(flush, new Uint8Array(0));
   }
 
   close(): void {
     this.#stream.destroy();
+  }
+
+  #run(flush: number, bytes: Uint8Array): Uint8Array {
+    const output = shared ??= new Uint8Array(OUTPUT_CHUNK);
+    for (let at = 0;;) {
+      const before = at;
+      this.#handle.writeSync(flush, bytes, at, bytes.length - at, output, 0, output.length);
+      if (this.#failure !== undefined) throw new Error(this.#failure);
+      const [free, left] = this.#state;
+      const count = output.length - free;
+      at = bytes.length - left;
+      if (count > 0) this.#output(output.subarray(0, count));
+      if (free > 0 && (left === 0 || (at === before && count === 0))) return bytes.subarray(at);
+    }
   }
 }

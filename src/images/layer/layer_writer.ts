@@ -51,11 +51,11 @@ export class LayerWriter {
   async write(bytes: Uint8Array): Promise<void> {
     this.#compressed += bytes.length;
     this.#compressedHash.update(bytes);
-    await this.#inflater.write(bytes);
+    this.#inflater.write(bytes);
   }
 
   async end(): Promise<WrittenLayer> {
-    await this.#inflater.end();
+    this.#inflater.end();
     this.#reader.end();
     const diffHash = this.#tarHash.digest();
     const image = writeImage(

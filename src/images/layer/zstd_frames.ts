@@ -1,11 +1,10 @@
 /**
  * Cuts a zstd stream into its frames. The decoder of node:zlib needs that: it refuses skippable frames (zstd:chunked puts
- * its table of contents there), drops what follows a frame in the same write, and does not notice a stream cut short.
+ * its table of contents there), leaves what follows a frame in the same write, and does not notice a stream cut short.
  * Format: RFC 8878, section 3.
  */
 export class ZstdFrames {
   #emit: (bytes: Uint8Array) => void;
-  #endFrame: () => void;
   #header = new Uint8Array(18);
   #filled = 0;
   #need = 4;
@@ -16,10 +15,9 @@ export class ZstdFrames {
   #atFrameStart = true;
   #hasChecksum = false;
 
-  /** @param emit gets the bytes of frames with content, `endFrame` is told where one ends. */
-  constructor(emit: (bytes: Uint8Array) => void, endFrame: () => void) {
+  /** @param emit gets the bytes of frames with content, in pieces of which none reaches beyond the end of a frame. */
+  constructor(emit: (bytes: Uint8Array) => void) {
     this.#emit = emit;
-    this.#endFrame = endFrame;
   }
 
   push(chunk: Uint8Array): void {
@@ -30,7 +28,6 @@ export class ZstdFrames {
         this.#emit(chunk.subarray(at, at + count));
         this.#pass -= count;
         at += count;
-        if (this.#pass === 0 && this.#atFrameStart) this.#endFrame();
       } else if (this.#drop > 0) {
         const count = Math.min(this.#drop, chunk.length - at);
         this.#drop -= count;
@@ -96,7 +93,6 @@ export class ZstdFrames {
       if (!isLast) return this.#nextBlock();
       this.#pass += this.#hasChecksum ? 4 : 0;
       this.#nextFrame();
-      if (this.#pass === 0) this.#endFrame();
     });
   }
 

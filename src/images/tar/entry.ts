@@ -36,9 +36,14 @@ export interface SparseMap {
   segments: number[];
 }
 
+/** Arguments of one call. */
+const AT_ONCE = 8192;
+
 export function byteString(bytes: Uint8Array): ByteString {
+  // In one piece where it can be: a string put together from single characters takes several times its length.
+  if (bytes.length <= AT_ONCE) return String.fromCharCode(...bytes);
   let text = "";
-  for (let i = 0; i < bytes.length; i++) text += String.fromCharCode(bytes[i]);
+  for (let at = 0; at < bytes.length; at += AT_ONCE) text += String.fromCharCode(...bytes.subarray(at, at + AT_ONCE));
   return text;
 }
 
