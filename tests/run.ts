@@ -30,17 +30,17 @@ async function main(args: string[]): Promise<number> {
   if (unknown.length > 0) {
     console.error(`no such suite: ${unknown.join(", ")}\n\nsuites:`);
     for (const { name, when, says } of suites) {
-      console.error(`  ${name.padEnd(9)} ${when === "full" ? "(--full) " : ""}${says}`);
+      console.error(`  ${name.padEnd(9)} ${{ core: "", part: "(in part) ", full: "(--full) " }[when]}${says}`);
     }
     return 2;
   }
-  const chosen = suites.filter(({ name, when }) => names.length > 0 ? names.includes(name) : full || when === "core");
+  const chosen = suites.filter(({ name, when }) => names.length > 0 ? names.includes(name) : full || when !== "full");
   const before = await snapshot();
   const summaries: string[] = [];
   let ok = true;
   for (const suite of chosen) {
     const started = performance.now();
-    const outcome = await run(suite, full);
+    const outcome = await run(suite, full ? "full" : names.length > 0 ? "usual" : "core");
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
     if (!outcome.ok) console.log(outcome.output);
     console.log(`${outcome.ok ? "ok  " : "FAIL"}  ${suite.name.padEnd(9)}  ${outcome.line}  (${seconds} s)`);
@@ -55,7 +55,10 @@ async function main(args: string[]): Promise<number> {
   return ok && left.length === 0 ? 0 : 1;
 }
 
-async function run(suite: Suite, full: boolean): Promise<Outcome> {
+/** How much of a suite that has more than it always runs. */
+const extents = { core: { SKIFF_TEST_CORE: "1" }, usual: {}, full: { SKIFF_TEST_FULL: "1" } };
+
+async function run(suite: Suite, extent: keyof typeof extents): Promise<Outcome> {
   if (!hasTests(`${here}${suite.name}`)) return { ok: true, line: "no tests yet", summaries: [], output: "" };
   if (suite.needsRoot && !isRoot) return { ok: true, line: "skipped: needs root", summaries: [], output: "" };
   const parallel = suite.parallel ? ["--parallel"] : [];
@@ -66,7 +69,7 @@ async function run(suite: Suite, full: boolean): Promise<Outcome> {
       NO_COLOR: "1",
       DENO_NO_UPDATE_CHECK: "1",
       [summaryVariable]: summaryFile,
-      ...(full ? { SKIFF_TEST_FULL: "1" } : {}),
+      ...extents[extent],
     },
     stdin: "null",
   }).output();

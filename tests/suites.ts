@@ -4,8 +4,8 @@ export interface Suite {
   name: string;
   /** Nothing in it works without root. Suites that can do without skip single tests, which say so in their names. */
   needsRoot: boolean;
-  /** `core` runs always, `full` with --full or by name: it takes minutes. */
-  when: "core" | "full";
+  /** `core` runs always; `full` with --full or by name: it takes minutes; `part`: so does this, but some of it runs always. */
+  when: "core" | "part" | "full";
   /** Its files have nothing in common that they could get in each other's way with. */
   parallel?: boolean;
   says: string;
@@ -45,9 +45,9 @@ export const suites: readonly Suite[] = [
   {
     name: "kubelet",
     needsRoot: true,
-    when: "full",
+    when: "part",
     says:
-      "a whole Kubernetes cluster on the compiled binary, seen through kubectl; with --full long checks and crun, too",
+      "a whole Kubernetes cluster on the compiled binary, seen through kubectl: some checks always, by name nearly all, with --full long ones and crun, too",
   },
   { name: "faults", needsRoot: true, when: "full", says: "kill -9, slow and failing programs, hostile input" },
 ];

@@ -5,11 +5,13 @@ import { exists } from "../support/tools.ts";
 import type { AttachedCluster } from "./attached.ts";
 import type { Check } from "./check.ts";
 import { checks } from "./checks.ts";
+import { coreOf } from "./core.ts";
 import { type ClusterOptions, defaults, programs } from "./options.ts";
 import { type CheckResult, choose, count, runCheck } from "./runner.ts";
 import { down, up } from "./up_down.ts";
 
 const full = Deno.env.get("SKIFF_TEST_FULL") === "1";
+const core = Deno.env.get("SKIFF_TEST_CORE") === "1";
 /** Most of a check is waiting. */
 const PARALLEL = 4;
 /** Of a program's log, when a check has failed. */
@@ -23,7 +25,7 @@ interface Variant {
   only?: RegExp;
 }
 
-const variants: Variant[] = [
+const variants: Variant[] = core ? [{ title: "runc", options: { addons: false } }] : [
   { title: "runc", options: { ociRuntime: "runc" } },
   { title: "runc, figures from the runtime", options: { statsFromCRI: true }, only: /^stats: / },
   ...full ? [{ title: "crun", options: { ociRuntime: "crun" as const } }] : [],
@@ -37,7 +39,8 @@ for (const { title, options, only } of variants) {
     ...free,
     fn: async (test) => {
       if (!exists(`${programs}/kubelet`)) throw new Error(`no kubelet in ${programs}: run scripts/setup --kubernetes`);
-      const chosen = choose(checks, [], full).filter(({ name }) => only?.test(name) ?? true);
+      const asked = core ? coreOf(checks) : choose(checks, [], full);
+      const chosen = asked.filter(({ name }) => only?.test(name) ?? true);
       const name = `test-${Deno.pid}`;
       const cluster = await up({ ...defaults, ...options, name, runtime, owner: Deno.pid }, () => {});
       const results: CheckResult[] = [];
