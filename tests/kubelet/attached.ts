@@ -14,6 +14,7 @@ export class AttachedCluster implements Cluster {
   readonly staticPods: string;
   readonly podLogs = "/var/log/pods";
   readonly cniConfig: string;
+  readonly registryStorage: string;
   readonly kubeconfig: string;
   readonly privateRegistry = privateRegistry;
 
@@ -23,6 +24,7 @@ export class AttachedCluster implements Cluster {
     this.kubeletRoot = `${rootOf(name)}/kubelet`;
     this.staticPods = `${rootOf(name)}/manifests`;
     this.cniConfig = `${this.dir}/cni`;
+    this.registryStorage = `${rootOf(name)}/registry/storage`;
     this.kubeconfig = `${this.dir}/pki/admin.kubeconfig`;
     if (!exists(recordOf(name))) throw new Error(`no cluster "${name}" runs; start it with: main.ts up --name ${name}`);
   }

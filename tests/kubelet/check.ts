@@ -79,6 +79,8 @@ export interface Cluster {
   readonly kubeletRoot: string;
   /** Cgroup below each controller's mount that pods are in, e.g. "/NAME/kubepods". */
   readonly podsCgroup: string;
+  /** What both registries serve from: see RegistryStorage. */
+  readonly registryStorage: string;
   /** Root of the runtime's own data: images, containers. */
   readonly runtimeRoot: string;
   readonly daemonPid: number;

@@ -16,7 +16,7 @@ export function markedImage(mark: string, more = 0): Image {
 /** Puts it on both registries of the cluster, and returns repository and tag. */
 export async function putImage({ cluster, namespace }: CheckContext, content: Image, tag = "1"): Promise<string> {
   const repository = `checks/${namespace}`;
-  await new RegistryStorage(`${cluster.dir}/registry/storage`).add(repository, tag, content);
+  await new RegistryStorage(cluster.registryStorage).add(repository, tag, content);
   return `${repository}:${tag}`;
 }
 

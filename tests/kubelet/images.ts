@@ -51,7 +51,7 @@ export async function writePrivateRegistry(node: TestNode): Promise<string> {
     `${dir}/config.yml`,
     `version: 0.1
 log: {level: warn}
-storage: {filesystem: {rootdirectory: ${node.dir}/registry/storage}, maintenance: {uploadpurging: {enabled: false}}}
+storage: {filesystem: {rootdirectory: ${node.registry.storage.root}}, maintenance: {uploadpurging: {enabled: false}}}
 http: {addr: "127.0.0.1:${privateRegistry.port}"}
 auth: {htpasswd: {realm: private, path: ${dir}/htpasswd}}
 `,
