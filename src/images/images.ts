@@ -1,25 +1,18 @@
-import { createHash } from "node:crypto";
 import type { Config } from "../config/types.ts";
 import type { Logger } from "../observe/types.ts";
-import { Code, messageOf, RpcError } from "../rpc/status.ts";
+import { Code, RpcError } from "../rpc/status.ts";
 import type { Kernel, Programs } from "../sys/mod.ts";
-import type { FetchSource } from "./child_events.ts";
-import { type DownloadedImage, Downloads } from "./download.ts";
+import { Catalog } from "./catalog.ts";
+import { Downloads } from "./download.ts";
 import { failing } from "./failing.ts";
-import { ImageIndex } from "./image_index.ts";
-import { namedRecord } from "./image_record.ts";
-import { JoinedPulls, type PullOptions, type PullWork } from "./joined_pulls.ts";
+import type { PullOptions } from "./joined_pulls.ts";
 import { LayerStore } from "./layer_store.ts";
-import { chooseImages } from "./layout_contents.ts";
-import { mirrorsOf, wrongBytesFromMirror } from "./mirrors.ts";
 import { NOT_PROBED, probeStorage, type StorageFacts } from "./mount/probe.ts";
 import { RootFilesystems } from "./mount/root_filesystems.ts";
-import { formatReference, parseReference, type Reference } from "./reference.ts";
+import { Puller } from "./puller.ts";
 import { ImageSources } from "./sources/image_sources.ts";
-import { firstThatCanBeHad } from "./sources/short_names.ts";
-import { Gate, type ManifestCheck } from "./trust/gate.ts";
-import { importSource } from "./transfer/archive.ts";
 import { Exporter, type ExportOptions, type ExportTarget, selectImages } from "./transfer/exporter.ts";
+import { Gate } from "./trust/gate.ts";
 import type { Verdict } from "./trust/types.ts";
 import { Upkeep } from "./upkeep.ts";
 import type {
@@ -53,12 +46,10 @@ export class ImageService implements Images, AsyncDisposable {
   #config: ImageServiceOptions["config"];
   #kernel: Kernel;
   #programs: Programs;
-  #table: ImageTable;
   #logger: Logger;
-  #index = new ImageIndex();
+  #catalog: Catalog;
   #layers: LayerStore;
-  #downloads: Downloads;
-  #pulls = new JoinedPulls<ImageRecord>();
+  #puller: Puller;
   #sources: ImageSources;
   #rootfs: RootFilesystems;
   #gate: Gate;
@@ -66,28 +57,35 @@ export class ImageService implements Images, AsyncDisposable {
   #upkeep: Upkeep;
   #facts: StorageFacts = NOT_PROBED;
   #probing = Promise.resolve();
-  #pinned: Set<string>;
 
   constructor({ config, kernel, programs, table, logger, setAside }: ImageServiceOptions) {
     this.#config = config;
     this.#kernel = kernel;
     this.#programs = programs;
-    this.#table = table;
     this.#logger = logger;
-    this.#pinned = new Set(config.images.pinned.map((name) => formatReference(parseReference(name))));
     this.#layers = new LayerStore({ root: config.root, kernel, table, logger });
-    this.#downloads = new Downloads({
+    this.#catalog = new Catalog({ table, layers: this.#layers, pinned: config.images.pinned });
+    const downloads = new Downloads({
       kernel,
       programs,
       layers: this.#layers,
       config: config.images,
-      isComplete: (id) => this.#isComplete(id),
+      isComplete: (id) => this.#catalog.isComplete(id),
       setAside,
     });
     this.#sources = new ImageSources({ kernel, programs, logger, config: config.images });
     const { root, state } = config;
     this.#exporter = new Exporter({ kernel, programs, layers: this.#layers });
     this.#gate = new Gate(root, { config: config.images, kernel, programs });
+    this.#puller = new Puller({
+      kernel,
+      programs,
+      logger,
+      downloads,
+      sources: this.#sources,
+      gate: this.#gate,
+      catalog: this.#catalog,
+    });
     this.#upkeep = new Upkeep({
       kernel,
       layers: this.#layers,
@@ -113,21 +111,15 @@ export class ImageService implements Images, AsyncDisposable {
     for (const folder of [this.#config.root, this.#config.state]) this.#kernel.mkdirs(folder, 0o700);
     this.#sources.start();
     await this.#layers.start();
-    for (const image of this.#table.images()) {
-      const lost = image.layers.filter((diffId) => !this.#layers.get(diffId));
-      if (lost.length === 0) {
-        this.#index.put({ ...image, pinned: this.#isPinned(image) });
-        continue;
-      }
+    await this.#catalog.load((image, lost) =>
       this.#logger.warn("an image that lost a layer is dropped; it will be pulled again", {
         image: image.id,
         names: image.repoTags,
         lost,
-      });
-      await this.#table.deleteImage(image.id);
-    }
+      })
+    );
     await this.#removeUnusedLayers(this.#layers.diffIds);
-    this.#gate.keepOnly(this.#index.list());
+    this.#gate.keepOnly(this.#catalog.list());
     const problem = this.#gate.problem();
     if (problem !== undefined) this.#logger.error("no image is accepted", { reason: problem });
     await this.#rootfs.start();
@@ -149,7 +141,7 @@ export class ImageService implements Images, AsyncDisposable {
   }
 
   resolve(reference: string): ImageRecord | undefined {
-    return this.#index.get(reference) ?? this.#index.resolve(reference, this.#sources.names(reference));
+    return this.#catalog.resolve(reference, () => this.#sources.names(reference));
   }
 
   explain(reference: string, namespace: string): ImageNameExplanation[] {
@@ -157,83 +149,31 @@ export class ImageService implements Images, AsyncDisposable {
   }
 
   list(): ImageRecord[] {
-    return this.#index.list();
+    return this.#catalog.list();
   }
 
-  async pull(reference: string, auth: RegistryAuth | undefined, options: PullOptions): Promise<ImageRecord> {
-    const namespace = options.namespace ?? "";
-    const requester = createHash("sha256").update(JSON.stringify([auth ?? null, namespace])).digest("hex");
-    return await firstThatCanBeHad(
-      this.#sources.candidates(reference),
-      async (candidate) => {
-        const name = formatReference(candidate);
-        const check = await this.#gate.forPull(candidate, namespace);
-        return await this.#joined(`${name}\n${requester}`, `pull ${name}`, options, async (work) => {
-          const source = await this.#sources.source(candidate, { auth, namespace });
-          return await this.#pull(candidate, source, { ...work, check });
-        });
-      },
-      options.signal,
-    );
+  pull(reference: string, auth: RegistryAuth | undefined, options: PullOptions): Promise<ImageRecord> {
+    return this.#puller.pull(reference, auth, options);
   }
 
-  /** How far the pull of this reference is, if one runs. */
   pullProgress(reference: string): PullProgress | undefined {
-    for (const name of this.#sources.names(reference)) {
-      const progress = this.#pulls.progress(`${formatReference(name)}\n`);
-      if (progress) return progress;
-    }
-    return undefined;
+    return this.#puller.progress(reference);
   }
 
   pulls(): RunningPull[] {
-    return this.#pulls.list().map(({ key, progress }) => ({ image: key.split("\n")[0], ...progress }));
+    return this.#puller.running();
   }
 
-  async verify(
+  verify(
     reference: string,
     auth: RegistryAuth | undefined,
-    { namespace = "", signal }: { namespace?: string; signal?: AbortSignal },
+    options: { namespace?: string; signal?: AbortSignal },
   ): Promise<Verdict> {
-    const image = this.resolve(reference);
-    if (image) return await this.#gate.explainKept(image, { name: reference, namespace });
-    return await firstThatCanBeHad(this.#sources.candidates(reference), async (candidate) => {
-      // Without the namespace: what was left for one pull of its own is not used up by a question.
-      const source = await this.#sources.source(candidate, { auth, namespace: "" });
-      let verdict: Verdict | undefined;
-      const check: ManifestCheck = async (pair, digests, signal) => {
-        verdict = await this.#gate.explain(candidate, namespace, { pair, digests, signal });
-      };
-      await failing(`verify ${formatReference(candidate)}`, { signal }, async () => {
-        const stop = signal ?? new AbortController().signal;
-        await this.#downloads.inspect(source, candidate.digest ?? candidate.tag!, check, stop);
-      });
-      return verdict!;
-    }, signal);
+    return this.#puller.verify(reference, auth, options);
   }
 
-  async importLayout(path: string, name: string | undefined, options: PullOptions): Promise<ImageRecord[]> {
-    if (!path.startsWith("/")) {
-      throw new RpcError(Code.INVALID_ARGUMENT, `${JSON.stringify(path)} is not an absolute path`);
-    }
-    const wanted = name === undefined || name === "" ? undefined : parseReference(name);
-    options.onStep?.("index");
-    const stop = options.signal ?? new AbortController().signal;
-    const { source, manifests } = await failing(`import ${path}`, options, async () => {
-      const source = await importSource(this.#kernel, this.#programs, path, stop);
-      return { source, ...await this.#downloads.readIndex(source, "", stop) };
-    });
-    const records: ImageRecord[] = [];
-    for (const { reference, digest } of chooseImages(manifests, wanted, this.#downloads.platform)) {
-      const key = `import\n${path}\n${digest}\n${formatReference(reference)}`;
-      records.push(
-        await this.#joined(key, `import ${path}`, options, async (work) => {
-          const image = await this.#downloads.fetch(source, digest, work);
-          return await this.#record(reference, image);
-        }),
-      );
-    }
-    return records;
+  importLayout(path: string, name: string | undefined, options: PullOptions): Promise<ImageRecord[]> {
+    return this.#puller.importLayout(path, name, options);
   }
 
   async exportImages(names: string[], target: ExportTarget, options: ExportOptions): Promise<ImageRecord[]> {
@@ -261,8 +201,7 @@ export class ImageService implements Images, AsyncDisposable {
         `cannot remove image ${reference}: used by ${shown}; remove these containers first`,
       );
     }
-    this.#index.remove(image.id);
-    await this.#table.deleteImage(image.id);
+    await this.#catalog.delete(image.id);
     this.#gate.forget(image);
     this.#rootfs.forgetChain(image.layers);
     await this.#removeUnusedLayers(image.layers);
@@ -300,69 +239,14 @@ export class ImageService implements Images, AsyncDisposable {
   }
 
   async recover(known: { id: string; imageId: string }[]): Promise<void> {
-    await this.#rootfs.recover(known.map(({ id, imageId }) => ({ id, image: this.#index.get(imageId) })));
+    await this.#rootfs.recover(known.map(({ id, imageId }) => ({ id, image: this.#catalog.get(imageId) })));
   }
 
   /** Ends running pulls and lets removals in the background finish. What is mounted stays. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#probing.catch(() => {});
-    await this.#pulls.stop(new Error("the daemon stops"));
+    await this.#puller.stop(new Error("the daemon stops"));
     await this.#rootfs.stop();
-  }
-
-  async #pull(
-    reference: Reference,
-    source: FetchSource,
-    work: PullWork & { check?: ManifestCheck },
-  ): Promise<ImageRecord> {
-    const start = reference.digest ?? reference.tag!;
-    let image: DownloadedImage;
-    try {
-      image = await this.#downloads.fetch(source, start, work);
-    } catch (error) {
-      const withoutMirrors = wrongBytesFromMirror(source, error);
-      if (!withoutMirrors) throw error;
-      this.#logger.warn("a mirror may have sent wrong bytes; the registry itself is asked", {
-        reference: formatReference(reference),
-        error,
-      });
-      image = await this.#downloads.fetch(withoutMirrors, start, work).catch((second) => {
-        // The mirror's bytes are what is wrong with this pull; that the registry cannot be had either comes second.
-        const { code } = error as RpcError;
-        throw new RpcError(
-          code,
-          `${messageOf(error)} (from ${mirrorsOf(source)}); the registry itself was asked then: ${messageOf(second)}`,
-        );
-      });
-    }
-    return await this.#record(reference, image);
-  }
-
-  /** Makes a downloaded image known under a name, which any other image loses. */
-  async #record(reference: Reference, image: DownloadedImage): Promise<ImageRecord> {
-    using _hold = image.hold;
-    const { id } = image;
-    const { record, tag } = namedRecord(
-      reference,
-      image,
-      this.#index.get(id),
-      (diffIds) => this.#layers.size(diffIds),
-    );
-    record.pinned = this.#isPinned(record);
-    const before = tag === undefined ? undefined : this.#index.withTag(tag);
-    if (before && before.id !== id) {
-      await this.#save({
-        ...before,
-        repoTags: before.repoTags.filter((name) => name !== tag),
-      });
-    }
-    await this.#save(record);
-    return record;
-  }
-
-  async #save(record: ImageRecord): Promise<void> {
-    await this.#table.putImage(record);
-    this.#index.put(record);
   }
 
   #mustHaveLayers({ id, layers }: ImageRecord): void {
@@ -370,29 +254,12 @@ export class ImageService implements Images, AsyncDisposable {
     throw new RpcError(Code.NOT_FOUND, `the image ${id} was removed; pull it again`);
   }
 
-  #isPinned({ repoTags, repoDigests }: ImageRecord): boolean {
-    return [...repoTags, ...repoDigests].some((name) => this.#pinned.has(name));
-  }
-
-  #isComplete(id: string): boolean {
-    return this.#index.get(id)?.layers.every((diffId) => this.#layers.get(diffId)) ?? false;
-  }
-
   async #removeUnusedLayers(diffIds: string[]): Promise<void> {
-    const needed = new Set(this.#index.list().flatMap(({ layers }) => layers));
+    const needed = this.#catalog.neededLayers();
     for (const diffId of new Set(diffIds)) {
       if (!needed.has(diffId) && !this.#layers.isHeld(diffId) && !this.#rootfs.isLayerUsed(diffId)) {
         await this.#layers.remove(diffId);
       }
     }
-  }
-
-  #joined(
-    key: string,
-    what: string,
-    options: PullOptions,
-    work: (work: PullWork) => Promise<ImageRecord>,
-  ): Promise<ImageRecord> {
-    return failing(what, options, () => this.#pulls.run(key, options, work));
   }
 }
