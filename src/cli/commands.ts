@@ -34,5 +34,6 @@ export const hiddenCommands: Readonly<Record<string, () => Promise<{ main(args: 
   __parse: () => import("../images/parse_child.ts"),
   __index: () => import("../images/transfer/index_child.ts"),
   __export: () => import("../images/transfer/export_child.ts"),
+  __images: () => import("../images/serving/serve_child.ts"),
   __verify: () => import("../images/trust/verify_child.ts"),
 };

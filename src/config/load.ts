@@ -139,9 +139,14 @@ function contradictions(config: Config, originOf: (key: string) => Origin): Prob
       `is inside defaultCgroupParent (${config.defaultCgroupParent}): a memory bomb in a pod would take the monitors with it`;
     problems.push({ origin: originOf("monitorCgroup"), key: "monitorCgroup", message });
   }
-  const { tlsCertFile, tlsKeyFile } = config.streaming;
-  if ((tlsCertFile === "") !== (tlsKeyFile === "")) {
-    const key = tlsCertFile === "" ? "streaming.tlsCertFile" : "streaming.tlsKeyFile";
+  for (
+    const [section, { tlsCertFile, tlsKeyFile }] of [["streaming", config.streaming], [
+      "images.serve",
+      config.images.serve,
+    ]] as const
+  ) {
+    if ((tlsCertFile === "") === (tlsKeyFile === "")) continue;
+    const key = `${section}.${tlsCertFile === "" ? "tlsCertFile" : "tlsKeyFile"}`;
     problems.push({ origin: originOf(key), key, message: "is empty: TLS needs the certificate and its key" });
   }
   return problems;

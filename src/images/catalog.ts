@@ -10,6 +10,8 @@ export interface CatalogOptions {
   layers: LayerStore;
   /** Names of images that no cleaning up takes. */
   pinned: string[];
+  /** Told of every image that came, changed or went. */
+  onChange?: (id: string, image: ImageRecord | undefined) => void;
 }
 
 /** The images of this node, by every name; what is in memory is in the table, too. */
@@ -18,10 +20,12 @@ export class Catalog {
   #layers: LayerStore;
   #index = new ImageIndex();
   #pinned: Set<string>;
+  #onChange: NonNullable<CatalogOptions["onChange"]>;
 
-  constructor({ table, layers, pinned }: CatalogOptions) {
+  constructor({ table, layers, pinned, onChange }: CatalogOptions) {
     this.#table = table;
     this.#layers = layers;
+    this.#onChange = onChange ?? (() => {});
     this.#pinned = new Set(pinned.map((name) => formatReference(parseReference(name))));
   }
 
@@ -81,12 +85,14 @@ export class Catalog {
 
   async delete(id: string): Promise<void> {
     this.#index.remove(id);
+    this.#onChange(id, undefined);
     await this.#table.deleteImage(id);
   }
 
   async #save(record: ImageRecord): Promise<void> {
     await this.#table.putImage(record);
     this.#index.put(record);
+    this.#onChange(record.id, record);
   }
 
   #isPinned({ repoTags, repoDigests }: ImageRecord): boolean {

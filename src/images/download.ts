@@ -6,9 +6,10 @@ import { ChildPair, type ChildPairOptions, ParseFailure } from "./child_pair.ts"
 import type { Descriptor } from "./documents.ts";
 import { MAX_SLOTS } from "./frames.ts";
 import type { ImageConfig } from "./image_config.ts";
-import type { LayerStore, StagedLayer } from "./layer_store.ts";
+import type { LayerStore } from "./layer_store.ts";
 import { formatPlatform, nodePlatform, type Platform } from "./platform.ts";
 import { Slots } from "./slots.ts";
+import type { StagedLayer } from "./staged_layers.ts";
 import type { ManifestCheck } from "./trust/gate.ts";
 import type { PullProgress } from "./types.ts";
 
@@ -17,6 +18,8 @@ export interface DownloadDependencies {
   programs: Programs;
   layers: LayerStore;
   config: Config["images"];
+  /** Takes away what pulls that did not end have left. */
+  freeUnfinished: () => Promise<void>;
   /** True when an image of this ID and all its layers are here already. */
   isComplete: (imageId: string) => boolean;
   /** See {@link ChildPairOptions}. */
@@ -132,7 +135,7 @@ export class Downloads {
     const missing = wanted.filter(({ diffId }) => !layers.get(diffId));
     const bytesTotal = missing.reduce((sum, { blob }) => sum + blob.size, 0);
     report({ phase: "pulling", layersTotal: wanted.length, layersDone: wanted.length - missing.length, bytesTotal });
-    this.#requireSpace(bytesTotal);
+    await this.#requireSpace(bytesTotal);
     await this.#allLayers({ source, first: station, wanted, progress, report, signal: options.signal });
     // Some of it may have come by another pull.
     report({ phase: "done", layersDone: wanted.length, bytesDone: bytesTotal });
@@ -193,11 +196,18 @@ export class Downloads {
         requireSame("layer", event.digest, layer.blob.digest);
         requireSame(`unpacked layer ${layer.blob.digest}`, event.diffId, layer.diffId);
         const { stream, tarBytes, impliedDirectories, whiteoutDirectories } = event;
-        staged.push({ stream, diffId: layer.diffId, tarBytes, impliedDirectories, whiteoutDirectories });
+        const whole = { stream, diffId: layer.diffId, tarBytes, impliedDirectories, whiteoutDirectories };
+        staged.push(whole);
+        this.#dependencies.layers.note(staging, whole);
         report({ layersDone: progress.layersDone + 1 });
       }
       await pair.finish();
     } catch (error) {
+      if (signal.aborted || isOfTheSource(error)) {
+        // Nobody may write to the files any more.
+        await pair[Symbol.asyncDispose]();
+        await this.#dependencies.layers.commit(staging, staged);
+      }
       if (error instanceof ParseFailure && isDiskFull(error)) {
         throw new RpcError(
           Code.RESOURCE_EXHAUSTED,
@@ -234,10 +244,15 @@ export class Downloads {
   }
 
   /** Unpacked layers are hardly ever smaller than packed ones: what cannot fit is not begun. */
-  #requireSpace(bytes: number): void {
-    const { kernel, layers } = this.#dependencies;
-    const { blocksAvailable, blockSize } = kernel.statfs(layers.folder);
-    const free = blocksAvailable * blockSize;
+  async #requireSpace(bytes: number): Promise<void> {
+    const { kernel, layers, freeUnfinished } = this.#dependencies;
+    const available = () => {
+      const { blocksAvailable, blockSize } = kernel.statfs(layers.folder);
+      return blocksAvailable * blockSize;
+    };
+    if (bytes < available()) return;
+    await freeUnfinished();
+    const free = available();
     if (bytes < free) return;
     throw new RpcError(
       Code.RESOURCE_EXHAUSTED,
@@ -271,6 +286,12 @@ export class Downloads {
     const owned = stack.move();
     return { pair, staging, [Symbol.asyncDispose]: () => owned.disposeAsync() };
   }
+}
+
+/** The other layers are what they should be: the parser was sound up to the end. */
+function isOfTheSource(error: unknown): boolean {
+  return error instanceof RpcError && !(error instanceof ParseFailure) && error.code !== Code.INTERNAL &&
+    error.code !== Code.FAILED_PRECONDITION;
 }
 
 function isDiskFull({ message }: Error): boolean {

@@ -10,10 +10,12 @@ import { LayerStore } from "./layer_store.ts";
 import { NOT_PROBED, probeStorage, type StorageFacts } from "./mount/probe.ts";
 import { RootFilesystems } from "./mount/root_filesystems.ts";
 import { Puller } from "./puller.ts";
+import { ImageServer } from "./serving/image_server.ts";
 import { ImageSources } from "./sources/image_sources.ts";
 import { Exporter, type ExportOptions, type ExportTarget, selectImages } from "./transfer/exporter.ts";
 import { Gate } from "./trust/gate.ts";
 import type { Verdict } from "./trust/types.ts";
+import { UnfinishedLayers } from "./unfinished_layers.ts";
 import { Upkeep } from "./upkeep.ts";
 import type {
   CheckOptions,
@@ -50,11 +52,14 @@ export class ImageService implements Images, AsyncDisposable {
   #catalog: Catalog;
   #layers: LayerStore;
   #puller: Puller;
+  #unfinished: UnfinishedLayers;
   #sources: ImageSources;
   #rootfs: RootFilesystems;
   #gate: Gate;
   #exporter: Exporter;
   #upkeep: Upkeep;
+  #startServer: () => ImageServer | undefined;
+  #server: ImageServer | undefined;
   #facts: StorageFacts = NOT_PROBED;
   #probing = Promise.resolve();
 
@@ -64,17 +69,41 @@ export class ImageService implements Images, AsyncDisposable {
     this.#programs = programs;
     this.#logger = logger;
     this.#layers = new LayerStore({ root: config.root, kernel, table, logger });
-    this.#catalog = new Catalog({ table, layers: this.#layers, pinned: config.images.pinned });
+    this.#catalog = new Catalog({
+      table,
+      layers: this.#layers,
+      pinned: config.images.pinned,
+      onChange: (id, image) => this.#server?.changed(id, image),
+    });
+    this.#unfinished = new UnfinishedLayers({
+      kernel,
+      layers: this.#layers,
+      limits: config.images.unfinished,
+      needed: () => this.#catalog.neededLayers(),
+      isMounted: (diffId) => this.#rootfs.isLayerUsed(diffId),
+    });
     const downloads = new Downloads({
       kernel,
       programs,
       layers: this.#layers,
       config: config.images,
+      freeUnfinished: () => this.#unfinished.drop(),
       isComplete: (id) => this.#catalog.isComplete(id),
       setAside,
     });
     this.#sources = new ImageSources({ kernel, programs, logger, config: config.images });
     const { root, state } = config;
+    const { serve } = config.images;
+    this.#startServer = () =>
+      serve.address === "" ? undefined : new ImageServer({
+        kernel,
+        programs,
+        logger,
+        config: serve,
+        layers: this.#layers,
+        list: () => this.list(),
+        setAside,
+      });
     this.#exporter = new Exporter({ kernel, programs, layers: this.#layers });
     this.#gate = new Gate(root, { config: config.images, kernel, programs });
     this.#puller = new Puller({
@@ -85,15 +114,17 @@ export class ImageService implements Images, AsyncDisposable {
       sources: this.#sources,
       gate: this.#gate,
       catalog: this.#catalog,
+      unfinished: this.#unfinished,
     });
     this.#upkeep = new Upkeep({
       kernel,
       layers: this.#layers,
       exporter: this.#exporter,
+      unfinished: this.#unfinished,
       list: () => this.list(),
       mountsOf: (id) => this.#rootfs.usersOf(id),
       isLayerMounted: (diffId) => this.#rootfs.isLayerUsed(diffId),
-      remove: (id) => this.remove(id, () => []),
+      take: (image) => this.#take(image),
     });
     this.#rootfs = new RootFilesystems({
       kernel,
@@ -118,11 +149,12 @@ export class ImageService implements Images, AsyncDisposable {
         lost,
       })
     );
-    await this.#removeUnusedLayers(this.#layers.diffIds);
+    await this.#unfinished.trim();
     this.#gate.keepOnly(this.#catalog.list());
     const problem = this.#gate.problem();
     if (problem !== undefined) this.#logger.error("no image is accepted", { reason: problem });
     await this.#rootfs.start();
+    this.#server = this.#startServer();
     // Nobody needs it to be answered: what is mounted waits for it.
     this.#probing = this.#probe();
     this.#probing.catch(() => {});
@@ -192,7 +224,7 @@ export class ImageService implements Images, AsyncDisposable {
 
   async remove(reference: string, inUse: (imageId: string) => string[]): Promise<void> {
     const image = this.resolve(reference);
-    if (!image) return;
+    if (!image) return await this.#unfinished.drop();
     const users = [...new Set([...inUse(image.id), ...this.#rootfs.usersOf(image.id)])];
     if (users.length > 0) {
       const shown = users.slice(0, 5).join(", ") + (users.length > 5 ? `, and ${users.length - 5} more` : "");
@@ -201,10 +233,9 @@ export class ImageService implements Images, AsyncDisposable {
         `cannot remove image ${reference}: used by ${shown}; remove these containers first`,
       );
     }
-    await this.#catalog.delete(image.id);
-    this.#gate.forget(image);
-    this.#rootfs.forgetChain(image.layers);
-    await this.#removeUnusedLayers(image.layers);
+    await this.#take(image);
+    // Who removes an image wants space.
+    await this.#unfinished.drop();
   }
 
   usage(): { mountpoint: string; usedBytes: number; inodesUsed: number } {
@@ -245,6 +276,7 @@ export class ImageService implements Images, AsyncDisposable {
   /** Ends running pulls and lets removals in the background finish. What is mounted stays. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#probing.catch(() => {});
+    await this.#server?.[Symbol.asyncDispose]();
     await this.#puller.stop(new Error("the daemon stops"));
     await this.#rootfs.stop();
   }
@@ -254,12 +286,10 @@ export class ImageService implements Images, AsyncDisposable {
     throw new RpcError(Code.NOT_FOUND, `the image ${id} was removed; pull it again`);
   }
 
-  async #removeUnusedLayers(diffIds: string[]): Promise<void> {
-    const needed = this.#catalog.neededLayers();
-    for (const diffId of new Set(diffIds)) {
-      if (!needed.has(diffId) && !this.#layers.isHeld(diffId) && !this.#rootfs.isLayerUsed(diffId)) {
-        await this.#layers.remove(diffId);
-      }
-    }
+  async #take(image: ImageRecord): Promise<void> {
+    await this.#catalog.delete(image.id);
+    this.#gate.forget(image);
+    this.#rootfs.forgetChain(image.layers);
+    await this.#unfinished.remove(image.layers);
   }
 }

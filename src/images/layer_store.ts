@@ -1,18 +1,13 @@
 import { Code, messageOf, RpcError } from "../rpc/status.ts";
 import type { Logger } from "../observe/types.ts";
-import { type Kernel, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, O_RDWR, S_IFMT, S_IFREG } from "../sys/mod.ts";
+import { hasNoWriter, type Kernel, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, O_RDWR, S_IFMT, S_IFREG } from "../sys/mod.ts";
 import { digestHex } from "./digest.ts";
+import { readNotes, type StagedLayer, writeNote } from "./staged_layers.ts";
 import { partName } from "./staging.ts";
 import type { ImageTable, LayerRecord } from "./types.ts";
 
-/** A layer that lies in a staging folder, complete and checked. */
-export interface StagedLayer {
-  stream: number;
-  diffId: string;
-  tarBytes: number;
-  impliedDirectories: string[];
-  whiteoutDirectories: string[];
-}
+/** Milliseconds. */
+const WRITER_TIMEOUT = 500;
 
 /** The image files of layers: `<root>/layers/<hex>.erofs`, one row each, written once and never changed. */
 export class LayerStore {
@@ -37,8 +32,6 @@ export class LayerStore {
   /** Reads the rows, and removes what a process that died half-way left behind. */
   async start(): Promise<void> {
     this.#kernel.mkdirs(this.folder, 0o700);
-    if (this.#kernel.exists(this.#staging)) await this.#kernel.removeTree(this.#staging);
-    this.#kernel.mkdirs(this.#staging, 0o700);
     const files = new Set(this.#kernel.readDirectory(this.folder, Number.MAX_SAFE_INTEGER).map(({ name }) => name));
     for (const layer of this.#table.layers()) {
       if (files.delete(layer.file)) {
@@ -54,6 +47,11 @@ export class LayerStore {
     for (const name of files) {
       if (/^[0-9a-f]{64}\.erofs$/.test(name)) this.#kernel.unlink(`${this.folder}/${name}`);
     }
+    if (this.#kernel.exists(this.#staging)) {
+      await this.#adopt();
+      await this.#kernel.removeTree(this.#staging);
+    }
+    this.#kernel.mkdirs(this.#staging, 0o700);
   }
 
   get(diffId: string): LayerRecord | undefined {
@@ -101,6 +99,11 @@ export class LayerStore {
     return { path, [Symbol.asyncDispose]: () => this.#kernel.removeTree(path) };
   }
 
+  /** Writes down that a layer is whole, for the daemon's next life: `commit` follows only when all of its pull are. */
+  note(staging: string, layer: StagedLayer): void {
+    writeNote(this.#kernel, staging, layer);
+  }
+
   /** Makes staged layers part of the store, for good once this settles. Nobody may have the files open for writing any more. */
   async commit(staging: string, layers: StagedLayer[]): Promise<void> {
     const records = await Promise.all(layers.map((layer) => this.#secure(staging, layer)));
@@ -122,6 +125,25 @@ export class LayerStore {
     if (isThere) this.#kernel.rename(`${this.folder}/${layer.file}`, doomed);
     await deleted;
     if (isThere) await this.#kernel.unlinkOffThread(doomed);
+  }
+
+  /** Takes over what the pulls of a daemon that died had finished. */
+  async #adopt(): Promise<void> {
+    const deadline = Date.now() + WRITER_TIMEOUT;
+    for (const { name } of this.#kernel.readDirectory(this.#staging).filter(({ type }) => type === "directory")) {
+      const staging = `${this.#staging}/${name}`;
+      const notes = readNotes(this.#kernel, staging).filter(({ diffId }) => !this.#layers.has(diffId));
+      const whole: StagedLayer[] = [];
+      for (const note of notes) {
+        const part = `${staging}/${partName(note.stream)}`;
+        // The process that wrote it ends when the daemon does, but not in the same moment.
+        while (!hasNoWriter(this.#kernel, part) && Date.now() < deadline) {
+          await new Promise((done) => setTimeout(done, 20));
+        }
+        if (hasNoWriter(this.#kernel, part)) whole.push(note);
+      }
+      if (whole.length > 0) await this.commit(staging, whole);
+    }
   }
 
   async #secure(staging: string, layer: StagedLayer): Promise<LayerRecord> {

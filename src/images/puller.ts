@@ -15,6 +15,7 @@ import { firstThatCanBeHad } from "./sources/short_names.ts";
 import { importSource } from "./transfer/archive.ts";
 import type { Gate, ManifestCheck } from "./trust/gate.ts";
 import type { Verdict } from "./trust/types.ts";
+import type { UnfinishedLayers } from "./unfinished_layers.ts";
 import type { ImageRecord, PullProgress, RegistryAuth, RunningPull } from "./types.ts";
 
 export interface PullerDependencies {
@@ -25,6 +26,7 @@ export interface PullerDependencies {
   sources: ImageSources;
   gate: Gate;
   catalog: Catalog;
+  unfinished: UnfinishedLayers;
 }
 
 /** Brings images to this node: from registries by their names, from layouts and archives by their paths. */
@@ -36,9 +38,10 @@ export class Puller {
   #sources: ImageSources;
   #gate: Gate;
   #catalog: Catalog;
+  #unfinished: UnfinishedLayers;
   #pulls = new JoinedPulls<ImageRecord>();
 
-  constructor({ kernel, programs, logger, downloads, sources, gate, catalog }: PullerDependencies) {
+  constructor({ kernel, programs, logger, downloads, sources, gate, catalog, unfinished }: PullerDependencies) {
     this.#kernel = kernel;
     this.#programs = programs;
     this.#logger = logger;
@@ -46,6 +49,7 @@ export class Puller {
     this.#sources = sources;
     this.#gate = gate;
     this.#catalog = catalog;
+    this.#unfinished = unfinished;
   }
 
   async pull(reference: string, auth: RegistryAuth | undefined, options: PullOptions): Promise<ImageRecord> {
@@ -163,6 +167,13 @@ export class Puller {
     options: PullOptions,
     work: (work: PullWork) => Promise<ImageRecord>,
   ): Promise<ImageRecord> {
-    return failing(what, options, () => this.#pulls.run(key, options, work));
+    const bounded = async (given: PullWork) => {
+      try {
+        return await work(given);
+      } finally {
+        await this.#unfinished.trim();
+      }
+    };
+    return failing(what, options, () => this.#pulls.run(key, options, bounded));
   }
 }

@@ -2,3 +2,8 @@
 export function partName(stream: number): string {
   return `layer-${stream}.part`;
 }
+
+/** Name of the file beside it that describes the layer, once that is whole. */
+export function noteName(stream: number): string {
+  return `layer-${stream}.json`;
+}

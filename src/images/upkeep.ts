@@ -2,18 +2,20 @@ import { messageOf } from "../rpc/status.ts";
 import { type Kernel, S_IFMT, S_IFREG } from "../sys/mod.ts";
 import type { LayerStore } from "./layer_store.ts";
 import type { Exporter } from "./transfer/exporter.ts";
+import type { UnfinishedLayers } from "./unfinished_layers.ts";
 import type { CheckResult, ImageRecord, PrunePlan, StoreProblem } from "./types.ts";
 
 export interface UpkeepDependencies {
   kernel: Kernel;
   layers: LayerStore;
   exporter: Exporter;
+  unfinished: UnfinishedLayers;
   list: () => ImageRecord[];
   /** Root file systems that are made of an image. */
   mountsOf: (imageId: string) => string[];
   isLayerMounted: (diffId: string) => boolean;
-  /** Takes an image away, with the layers that no other one needs. */
-  remove: (imageId: string) => Promise<void>;
+  /** Takes away an image that nobody uses, with the layers that no other one needs. */
+  take: (image: ImageRecord) => Promise<void>;
 }
 
 type UsersOf = (imageId: string) => string[];
@@ -33,7 +35,7 @@ export class Upkeep {
     { dryRun, unusedSeconds }: { dryRun: boolean; unusedSeconds: number },
     inUse: UsersOf,
   ): Promise<PrunePlan> {
-    const { layers, list, remove, isLayerMounted } = this.#dependencies;
+    const { layers, list, take, isLayerMounted, unfinished } = this.#dependencies;
     const plan: PrunePlan = { images: [], bytesFreed: 0, kept: [] };
     const since = BigInt(Date.now() - unusedSeconds * 1000) * 1_000_000n;
     for (const image of list()) {
@@ -47,7 +49,11 @@ export class Upkeep {
     plan.bytesFreed = layers.size(
       [...gone].filter((diffId) => !needed.has(diffId) && !layers.isHeld(diffId) && !isLayerMounted(diffId)),
     );
-    if (!dryRun) { for (const { id } of plan.images) await remove(id); }
+    const left = Date.now() - unusedSeconds * 1000;
+    for (const { size, writtenAt } of unfinished.list()) if (writtenAt <= left) plan.bytesFreed += size;
+    if (dryRun) return plan;
+    for (const image of plan.images) await take(image);
+    await unfinished.drop(left);
     return plan;
   }
 
@@ -57,14 +63,15 @@ export class Upkeep {
     inUse: UsersOf,
     signal?: AbortSignal,
   ): Promise<CheckResult> {
-    const { layers, list } = this.#dependencies;
+    const { layers, list, unfinished } = this.#dependencies;
     const result: CheckResult = { images: list().length, layers: layers.diffIds.length, bytes: 0, problems: [] };
+    const excess = new Set(unfinished.excess());
     for (const diffId of layers.diffIds) {
       signal?.throwIfAborted();
       const problem = this.#fileProblem(diffId) ?? (deep ? await this.#digestProblem(diffId, signal) : undefined);
       result.bytes += layers.get(diffId)?.size ?? 0;
       if (problem !== undefined) result.problems.push(await this.#badLayer(diffId, problem, repair, inUse));
-      else if (this.#isOrphan(diffId)) result.problems.push(await this.#orphanLayer(diffId, repair));
+      else if (excess.has(diffId)) result.problems.push(await this.#orphanLayer(diffId, repair));
     }
     for (const image of list()) {
       const lost = image.layers.filter((diffId) => !layers.get(diffId));
@@ -83,11 +90,6 @@ export class Upkeep {
 
   #users(imageId: string, inUse: UsersOf): string[] {
     return [...new Set([...inUse(imageId), ...this.#dependencies.mountsOf(imageId)])];
-  }
-
-  #isOrphan(diffId: string): boolean {
-    const { layers, list, isLayerMounted } = this.#dependencies;
-    return !layers.isHeld(diffId) && !isLayerMounted(diffId) && !list().some((image) => image.layers.includes(diffId));
   }
 
   #fileProblem(diffId: string): string | undefined {
@@ -112,7 +114,7 @@ export class Upkeep {
   }
 
   async #badLayer(diffId: string, problem: string, repair: boolean, inUse: UsersOf): Promise<StoreProblem> {
-    const { list, remove, layers, isLayerMounted } = this.#dependencies;
+    const { list, take, layers, isLayerMounted } = this.#dependencies;
     const images = list().filter((image) => image.layers.includes(diffId));
     const users = images.flatMap(({ id }) => this.#users(id, inUse));
     const subject = `layer ${diffId}`;
@@ -123,7 +125,7 @@ export class Upkeep {
     const names = images.map(({ id, repoTags }) => repoTags[0] ?? id).join(", ");
     const remedy = names === "" ? "drop the layer" : `drop the layer and what needs it; pull again: ${names}`;
     if (repair) {
-      for (const { id } of images) await remove(id);
+      for (const image of images) await take(image);
       await layers.remove(diffId);
     }
     return { subject, problem, remedy, repaired: repair };
@@ -141,7 +143,7 @@ export class Upkeep {
     if (users.length > 0) {
       return { subject, problem, remedy: `used by ${users.join(", ")}: stop these first`, repaired: false };
     }
-    if (repair) await this.#dependencies.remove(image.id);
+    if (repair) await this.#dependencies.take(image);
     return { subject, problem, remedy: "drop the image; pull it again", repaired: repair };
   }
 

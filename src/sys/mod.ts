@@ -33,6 +33,7 @@ export { pauseProgram } from "./pause/program.ts";
 export { favourThisThread } from "./thread_priority.ts";
 export { limitHeaps, releaseMemory } from "./memory.ts";
 export { keepExecutable, selfCommand } from "./self.ts";
+export { hasNoWriter } from "./lease.ts";
 export { lockFile } from "./lock_file.ts";
 export { connectSeqpacket, shutdownWrite } from "./unix_seqpacket.ts";
 export { ConsoleSocket } from "./console_socket.ts";

@@ -2,12 +2,13 @@
 import { assert, assertEquals } from "@std/assert";
 import { type Image, image, layer } from "../images/image.ts";
 import { Code } from "../support/client.ts";
-import { tryRun } from "../support/command.ts";
+import { tryRun, waitUntil } from "../support/command.ts";
 import { assertRefused, type Workbench } from "../support/pods.ts";
+import type { Instance } from "../support/instance.ts";
 import { suite } from "../support/suite.ts";
 import { tools } from "../support/tools.ts";
 import { hosts, Registries } from "./registries.ts";
-import { PASSWORD, USER } from "./servers.ts";
+import { gateOf, PASSWORD, USER } from "./servers.ts";
 
 let registries: Registries;
 const { test } = suite({
@@ -154,6 +155,53 @@ for (
     assert(asked.length >= atLeast, `${asked.length} requests for blobs`);
     const resumed = asked.filter(({ range }) => range !== null);
     assertEquals(resumed.length > 0, mode === "cut" || mode === "stalling");
+  });
+}
+
+for (
+  const [how, interrupt] of [
+    ["was cancelled", (_: Workbench, cancel: AbortController) => Promise.resolve(cancel.abort())],
+    ["ended with the daemon", (bench: Workbench) => bench.daemon.stop()],
+    ["died with kill -9", (bench: Workbench) => bench.daemon.kill9()],
+  ] as const
+) {
+  tell(`downloads: the pull after one that ${how} does not fetch again what was whole`, async (bench) => {
+    const bytes = new Uint8Array(300_000);
+    for (let at = 0; at < bytes.length; at += 50_000) crypto.getRandomValues(bytes.subarray(at, at + 50_000));
+    const [small, large] = [
+      layer([{ path: "small", data: `${how} ${crypto.randomUUID()}` }]),
+      layer([{ path: "large", data: bytes }]),
+    ];
+    const made = image([small, large], { Cmd: ["/small"] });
+    await bench.node.registry.add("test/gated", "1", made);
+    const gate = gateOf(registries.file("seen.log"));
+    await Deno.remove(gate).catch(() => {});
+    const name = `${hosts.flaky}/gated/gated:1`;
+    const cancel = new AbortController();
+    const first = bench.client.pullImage({ image: { image: name } }, { signal: cancel.signal }).then(
+      () => "done",
+      () => "ended",
+    );
+    const { root } = bench.daemon as Instance;
+    const staged = () =>
+      [...Deno.readDirSync(`${root}/staging`)].flatMap(({ name }) => {
+        try {
+          return [...Deno.readDirSync(`${root}/staging/${name}`)].map((file) => file.name);
+        } catch {
+          return [];
+        }
+      });
+    await waitUntil("one layer is whole", () => staged().some((file) => file.endsWith(".json")));
+    await interrupt(bench, cancel);
+    assertEquals(await first, "ended");
+    if (!bench.daemon.runs) await bench.daemon.start();
+    await Deno.writeTextFile(gate, "");
+    await registries.seen();
+    assertEquals(await pull(bench, name), made.config.digest);
+    const asked = (await blobs()).map(({ path }) => path.slice(path.lastIndexOf("/") + 1));
+    assertEquals([asked.includes(small.digest), asked.includes(large.digest)], [false, true]);
+    assertEquals(staged(), []);
+    await bench.client.removeImage({ image: { image: name } });
   });
 }
 

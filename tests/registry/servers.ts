@@ -76,7 +76,7 @@ async function main(setup: Setup): Promise<void> {
     fetch(setup.upstream + to, { headers: { accept: accept ?? "*/*", ...(range ? { range } : {}) } });
   const sign = await signer(setup);
   serve("token", true, (seen) => token(seen, sign));
-  serve("flaky", false, flaky(pass));
+  serve("flaky", false, flaky(pass, gateOf(setup.log)));
   for (const name of ["elsewhere", "secureElsewhere"] as const) serve(name, name !== "elsewhere", (seen) => pass(seen));
   serve("redirecting", true, (seen) => redirect(seen, setup.ports, pass));
   forwardProxy(setup.ports.proxy, (line) => note("proxy", new Request(`http://${line}`, { method: "POST" })));
@@ -85,7 +85,7 @@ async function main(setup: Setup): Promise<void> {
 type Pass = (seen: Seen, to?: string) => Promise<Response>;
 
 /** The first part of the repository says how what is passed on from `test/…` breaks. */
-function flaky(pass: Pass): (seen: Seen) => Promise<Response> {
+function flaky(pass: Pass, gate: string): (seen: Seen) => Promise<Response> {
   const failures = new Map<string, number>();
   const failsFirst = (key: string) => {
     const count = (failures.get(key) ?? 0) + 1;
@@ -110,6 +110,9 @@ function flaky(pass: Pass): (seen: Seen) => Promise<Response> {
     switch (mode) {
       case "cut":
         return answer(bytes.length > CUT_AFTER ? thenBreak(bytes.subarray(0, CUT_AFTER)) : bytes);
+      case "gated":
+        if (bytes.length < CUT_AFTER || await exists(gate)) return answer(bytes);
+        return answer(new ReadableStream({ start: (controller) => controller.enqueue(bytes.slice(0, 5_000)) }));
       case "stalling":
         if (seen.range !== null || bytes.length < CUT_AFTER) return answer(bytes);
         return answer(new ReadableStream({ start: (controller) => controller.enqueue(bytes.slice(0, 5_000)) }));
@@ -124,6 +127,15 @@ function flaky(pass: Pass): (seen: Seen) => Promise<Response> {
     }
     return answer(bytes);
   };
+}
+
+/** A file: while it is not there, large blobs of `gated/…` do not come to their end. */
+export function gateOf(log: string): string {
+  return `${log}.gate`;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
 }
 
 /** Blobs of `away/…` are at another host, those of `downgraded/…` at one without TLS. Wants the password for all. */

@@ -49,6 +49,7 @@ const ENTRANCES: Record<string, string[]> = {
     "src/images/parse_child.ts",
     "src/images/transfer/index_child.ts",
     "src/images/transfer/export_child.ts",
+    "src/images/serving/serve_child.ts",
     "src/images/trust/verify_child.ts",
   ],
   "src/cli/serve.ts": ["src/daemon.ts"],
@@ -166,6 +167,7 @@ Deno.test("house: what parses untrusted bytes does not reach libc", () => {
   visit("src/images/parse_child.ts");
   visit("src/images/trust/verify_child.ts");
   visit("src/images/transfer/index_child.ts");
+  visit("src/images/serving/serve_child.ts");
   assertEquals([...reached].filter((path) => path.startsWith("src/sys/")), []);
   assertEquals(reached.size > 1, true);
 });

@@ -4,7 +4,7 @@ import { digestHex } from "../digest.ts";
 import { SUPERBLOCK_AREA } from "../erofs/image.ts";
 import { OCI_CONFIG, OCI_INDEX, OCI_MANIFEST } from "../media_types.ts";
 import type { ImageRecord, LayerRecord } from "../types.ts";
-import type { ExportEntry } from "./types.ts";
+import type { ExportEntry, LayerEntry } from "./types.ts";
 
 /** An image, and the names under which it goes into the layout. */
 export interface ExportedImage {
@@ -12,7 +12,7 @@ export interface ExportedImage {
   names: string[];
 }
 
-interface LayerFiles {
+export interface LayerFiles {
   get(diffId: string): LayerRecord | undefined;
   path(diffId: string): string;
 }
@@ -29,22 +29,9 @@ export function planExport(images: ExportedImage[], layers: LayerFiles): ExportE
   const manifests: unknown[] = [];
   const docker: unknown[] = [];
   for (const { image, names } of images) {
-    const config = new TextEncoder().encode(image.config);
-    if (digestOf(config) !== image.id) {
-      throw new RpcError(Code.FAILED_PRECONDITION, `the config of ${image.id} was not kept as it came; pull it again`);
-    }
-    const descriptors = image.layers.map((diffId) => {
-      const layer = layerEntry(diffId, layers);
-      blobs.set(diffId, layer);
-      return { mediaType: LAYER, digest: diffId, size: layer.size };
-    });
+    const { config, manifest, layers: entries } = plainImage(image, layers);
+    for (const entry of entries) blobs.set(entry.diffId, entry);
     blobs.set(image.id, document(blobName(image.id), config));
-    const manifest = json({
-      schemaVersion: 2,
-      mediaType: OCI_MANIFEST,
-      config: { mediaType: OCI_CONFIG, digest: image.id, size: config.length },
-      layers: descriptors,
-    });
     const digest = digestOf(manifest);
     blobs.set(digest, document(blobName(digest), manifest));
     const entry = { mediaType: OCI_MANIFEST, digest, size: manifest.length };
@@ -64,8 +51,31 @@ export function planExport(images: ExportedImage[], layers: LayerFiles): ExportE
   ];
 }
 
+/**
+ * An image as its layers are kept: unpacked, so they are plain tars under their diff IDs, and the manifest is a new one that
+ * says so. The config, and with it the image's ID, is what came.
+ * @throws {RpcError} FAILED_PRECONDITION for what an earlier version stored otherwise.
+ */
+export function plainImage(
+  image: Pick<ImageRecord, "id" | "config" | "layers">,
+  layers: LayerFiles,
+): { config: Uint8Array; manifest: Uint8Array; layers: LayerEntry[] } {
+  const config = new TextEncoder().encode(image.config);
+  if (digestOf(config) !== image.id) {
+    throw new RpcError(Code.FAILED_PRECONDITION, `the config of ${image.id} was not kept as it came; pull it again`);
+  }
+  const entries = image.layers.map((diffId) => layerEntry(diffId, layers));
+  const manifest = json({
+    schemaVersion: 2,
+    mediaType: OCI_MANIFEST,
+    config: { mediaType: OCI_CONFIG, digest: image.id, size: config.length },
+    layers: entries.map(({ diffId, size }) => ({ mediaType: LAYER, digest: diffId, size })),
+  });
+  return { config, manifest, layers: entries };
+}
+
 /** The tar of a layer, as a file of a layout. */
-export function layerEntry(diffId: string, layers: LayerFiles): ExportEntry {
+export function layerEntry(diffId: string, layers: LayerFiles): LayerEntry {
   const size = layers.get(diffId)?.tarBytes;
   if (size !== undefined) {
     return { name: blobName(diffId), size, file: layers.path(diffId), offset: SUPERBLOCK_AREA, diffId };
@@ -88,6 +98,6 @@ function blobName(digest: string): string {
   return `blobs/sha256/${digestHex(digest)}`;
 }
 
-function digestOf(bytes: Uint8Array): string {
+export function digestOf(bytes: Uint8Array): string {
   return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
 }

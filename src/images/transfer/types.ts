@@ -11,15 +11,17 @@ export interface ArchiveContents {
 /** What `skiff __index` writes. */
 export type ArchiveAnswer = ArchiveContents | { error: string };
 
-/** A file of an image layout. */
-export type ExportEntry =
-  & { name: string; size: number }
-  & (
-    /** In base64. */
-    | { content: string }
-    /** The tar inside a layer's file. */
-    | { file: string; offset: number; diffId: string }
-  );
+/** The tar inside a layer's file. */
+export interface LayerEntry {
+  name: string;
+  size: number;
+  file: string;
+  offset: number;
+  diffId: string;
+}
+
+/** A file of an image layout; a `content` is in base64. */
+export type ExportEntry = LayerEntry | { name: string; size: number; content: string };
 
 /** What `skiff __export` reads on its standard input. */
 export interface ExportTask {

@@ -73,6 +73,8 @@ const cases: [string, string | undefined][] = [
     "streaming: { tlsCertFile: /etc/skiff/cert.pem }",
     "streaming.tlsKeyFile: is empty: TLS needs the certificate and its key",
   ],
+  ["images: { serve: { tlsCertFile: /etc/skiff/cert.pem } }", "images.serve.tlsKeyFile: is empty"],
+  ["images: { serve: { address: 127.0.0.1 } }", "is not host:port"],
   ["streaming: { tlsKeyFile: /etc/skiff/key.pem }", "streaming.tlsCertFile: is empty"],
   ["streaming: { idleTimeoutSeconds: 0 }", "allowed: a whole number from 1 to 604800 seconds"],
   ["images: { registries: { 'localhost:5000': { plainHttp: true } } }", undefined],
