@@ -125,6 +125,8 @@ for (
     () =>
       whilePulling(unfinished, async ({ store, cancel }) => {
         await cancel();
+        // What is over the bounds goes right after.
+        for (const until = Date.now() + 10_000; rows(store).length !== left && Date.now() < until;) await moment();
         assertEquals([rows(store).length, files(store)], [left, left]);
       }),
   );
