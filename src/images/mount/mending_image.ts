@@ -26,7 +26,7 @@ export async function mendingImage(directories: MergedDirectories, chain: string
   for (const path of paths) {
     let parent = root;
     let walked = "";
-    for (const part of path.split("/")) {
+    for (const part of path === "" ? [] : path.split("/")) {
       walked = walked === "" ? part : `${walked}/${part}`;
       const name = byteString(new TextEncoder().encode(part));
       let child = parent.children!.get(name);

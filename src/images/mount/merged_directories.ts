@@ -39,9 +39,10 @@ export class MergedDirectories {
     this.#known.set("", untilOpaque(kernel, layers, ""));
   }
 
-  /** Directories that overlayfs would show with the wrong attributes, or with whiteouts in plain sight. Not the root. */
+  /** Directories that overlayfs would show with the wrong attributes, or with whiteouts in plain sight; "" is the root. */
   async toMend(): Promise<string[]> {
     const mend = new Set<string>();
+    if (await this.#isRootWrong()) mend.add("");
     for (const layer of this.#layers) {
       for (const path of layer.implied) {
         if (path === "" || mend.has(path)) continue;
@@ -49,6 +50,8 @@ export class MergedDirectories {
         if (parts[0]?.implied.has(path) && parts.some(({ implied }) => !implied.has(path))) mend.add(path);
       }
       for (const path of layer.whiteouts) {
+        // The root always has something below it, so its whiteouts never show.
+        if (path === "") continue;
         const parts = await this.#parts(path);
         if (parts.length === 1 && parts[0] === layer) mend.add(path);
       }
@@ -65,6 +68,15 @@ export class MergedDirectories {
       .filter((name) => !name.startsWith("trusted.overlay."))
       .map((name) => ({ name, value: this.#kernel.getxattr(place, name) ?? new Uint8Array() }));
     return { stat: this.#kernel.lstat(place), xattrs };
+  }
+
+  /** Most roots are as one that is only implied: then an image less is mounted. */
+  async #isRootWrong(): Promise<boolean> {
+    const parts = await this.#parts("");
+    if (!parts[0]?.implied.has("") || parts.every(({ implied }) => implied.has(""))) return false;
+    const { stat, xattrs } = await this.attributes("");
+    const shown = this.#kernel.lstat(parts[0].path);
+    return xattrs.length > 0 || stat.mode !== shown.mode || stat.uid !== shown.uid || stat.gid !== shown.gid;
   }
 
   /** Topmost first; empty when the merged view has no such directory. */

@@ -72,9 +72,10 @@ Deno.test(
 
     const other = await store.service.mountRootfs({ id: "c2", image, readonly: false });
     assertEquals(kernel.readText(`${other.root}/etc/a`), "lower");
-    assertEquals(mountedBelow(store, "layers").length, 2);
+    // Two layers, and one that gives the root of read-only views what the lower layer says.
+    assertEquals(mountedBelow(store, "layers").length, 3);
     await store.service.unmountRootfs("c1");
-    assertEquals(mountedBelow(store, "layers").length, 2);
+    assertEquals(mountedBelow(store, "layers").length, 3);
     assertEquals(kernel.exists(`${store.config.root}/containers/c1`), false);
     await store.service.unmountRootfs("c2");
     assertEquals([mountedBelow(store, "layers"), mountedBelow(store, "rootfs")], [[], []]);
@@ -140,9 +141,10 @@ Deno.test(
 Deno.test("ImageService.mountRootfs() shows no whiteouts in folders that no lower layer has (root)", root, async () => {
   await using store = await openStore();
   const image = await importImage(store, [
-    tar([directory("only"), file("only/.wh.nothing", ""), file("only/there", "x")]),
+    tar([directory("only"), file("only/.wh.nothing", ""), file("only/there", "x"), file(".wh.top", "")]),
   ]);
   const { root: path } = await store.service.mountRootfs({ id: "c1", image, readonly: false });
+  assertEquals(kernel.readDirectory(path).map(({ name }) => name), ["only"]);
   assertEquals(kernel.readDirectory(`${path}/only`).map(({ name }) => name), ["there"]);
 });
 
@@ -426,6 +428,15 @@ Deno.test("ImageService.mountVolume() is read-only, of a folder, a file or all (
   for (const id of ["c.0", "c.1", "c.2", "c.3"]) await store.service.unmountRootfs(id);
   assertEquals([mountedBelow(store, "layers"), mountedBelow(store, "rootfs")], [[], []]);
   assertEquals(kernel.readDirectory(`${store.config.state}/rootfs`), []);
+});
+
+Deno.test("ImageService.mountVolume() has the root that a lower layer describes (root)", root, async () => {
+  await using store = await openStore();
+  const image = await importImage(store, [tar([directory("./", 0o711, { uid: 7 })]), tar([file("f")])]);
+  const path = await store.service.mountVolume({ id: "c.0", image, subPath: "" });
+  assertEquals([modeOf(path), kernel.stat(path).uid], ["711", 7]);
+  assertEquals(kernel.readDirectory(path).map(({ name }) => name), ["f"]);
+  await store.service.unmountRootfs("c.0");
 });
 
 Deno.test("ImageService.mountVolume() of an image without layers is an empty folder (root)", root, async () => {
