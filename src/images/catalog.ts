@@ -1,3 +1,4 @@
+import { KeyedQueue } from "../sys/mod.ts";
 import type { DownloadedImage } from "./download.ts";
 import { ImageIndex } from "./image_index.ts";
 import { namedRecord } from "./image_record.ts";
@@ -19,6 +20,7 @@ export class Catalog {
   #table: ImageTable;
   #layers: LayerStore;
   #index = new ImageIndex();
+  #records = new KeyedQueue();
   #pinned: Set<string>;
   #onChange: NonNullable<CatalogOptions["onChange"]>;
 
@@ -67,13 +69,20 @@ export class Catalog {
   /** Makes a downloaded image known under a name, which any other image loses. */
   async record(reference: Reference, image: DownloadedImage): Promise<ImageRecord> {
     using _hold = image.hold;
+    // One after the other: two names that come at once for one image are both kept.
+    return await this.#records.run("", () => this.#record(reference, image));
+  }
+
+  async delete(id: string): Promise<void> {
+    this.#index.remove(id);
+    this.#onChange(id, undefined);
+    await this.#table.deleteImage(id);
+  }
+
+  async #record(reference: Reference, image: DownloadedImage): Promise<ImageRecord> {
     const { id } = image;
-    const { record, tag } = namedRecord(
-      reference,
-      image,
-      this.#index.get(id),
-      (diffIds) => this.#layers.size(diffIds),
-    );
+    const existing = this.#index.get(id);
+    const { record, tag } = namedRecord(reference, image, existing, (diffIds) => this.#layers.size(diffIds));
     record.pinned = this.#isPinned(record);
     const before = tag === undefined ? undefined : this.#index.withTag(tag);
     if (before && before.id !== id) {
@@ -81,12 +90,6 @@ export class Catalog {
     }
     await this.#save(record);
     return record;
-  }
-
-  async delete(id: string): Promise<void> {
-    this.#index.remove(id);
-    this.#onChange(id, undefined);
-    await this.#table.deleteImage(id);
   }
 
   async #save(record: ImageRecord): Promise<void> {

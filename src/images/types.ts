@@ -125,7 +125,7 @@ export interface CheckResult {
   problems: StoreProblem[];
 }
 
-/** Rows of images and layers: implemented by pods/store, handed to Images by its constructor. Writes are durable once the promise settles. */
+/** Rows of images and layers: implemented by pods/store, handed to Images by its constructor. What is put is durable once the promise settles; what was deleted may come back with a power cut. */
 export interface ImageTable {
   images(): ImageRecord[];
   layers(): LayerRecord[];

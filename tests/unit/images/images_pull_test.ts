@@ -159,6 +159,20 @@ Deno.test(
     }),
 );
 
+Deno.test("ImageService.pull() of an image by two names at once keeps both names (root)", root, () => {
+  return withRegistry(buildImage([layer("a")]), async (store, registry) => {
+    const names = ["app", "other"].map((name) => `${registry.host}/${name}:1`);
+    // Both are at their rows at the same time.
+    const { putImage } = store.table;
+    store.table.putImage = async (image) => {
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+      await putImage.call(store.table, image);
+    };
+    await Promise.all(names.map((name) => store.service.pull(name, undefined, {})));
+    assertEquals(store.service.list().map(({ repoTags }) => repoTags), [names]);
+  });
+});
+
 Deno.test("ImageService.pull() of two images at once fetches the layer they share once (root)", root, async () => {
   const shared = layer("shared", 300_000);
   const [a, b] = [buildImage([shared, layer("a")]), buildImage([shared, layer("b")])];
