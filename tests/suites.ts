@@ -29,6 +29,13 @@ export const suites: readonly Suite[] = [
     says:
       "registries with TLS, passwords, tokens, client certificates, mirrors, proxies and faults, on the compiled binary",
   },
+  {
+    name: "layers",
+    needsRoot: true,
+    when: "core",
+    says:
+      "good and hostile layers and images of several, mounted by the compiled binary and by containerd; old kernels",
+  },
   { name: "streaming", needsRoot: false, when: "core", says: "exec, attach and port-forward over SPDY and WebSocket" },
   {
     name: "critest",

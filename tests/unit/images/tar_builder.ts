@@ -13,6 +13,8 @@ export interface Member {
   minor?: number;
   /** Records of a PAX header before it. */
   pax?: Record<string, string | Uint8Array>;
+  /** The text of such a header, as it is, where records repeat or are wrong. */
+  rawPax?: string;
   /** Size in the header, when it is not the content's. */
   size?: number;
   /** Changes the finished header, before the checksum. */
@@ -24,8 +26,9 @@ const encoder = new TextEncoder();
 export function tar(members: Member[], end = true): Uint8Array {
   const parts: Uint8Array[] = [];
   for (const member of members) {
-    if (member.pax) {
-      const records = concat(Object.entries(member.pax).map(([key, value]) => paxRecord(key, bytesOf(value))));
+    if (member.pax || member.rawPax !== undefined) {
+      const list = Object.entries(member.pax ?? {}).map(([key, value]) => paxRecord(key, bytesOf(value)));
+      const records = concat([...list, bytesOf(member.rawPax ?? "")]);
       parts.push(header({ path: "pax", type: "x" }, records.length), pad(records));
     }
     const content = bytesOf(member.content ?? "");

@@ -1,0 +1,212 @@
+/**
+ * Good and hostile layers, and images of several, pulled by the compiled binary and by containerd beside it: the mounted
+ * roots show the same, or the corpus says why not; what is refused is refused for the reason that the corpus names.
+ */
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { Instance } from "../support/instance.ts";
+import { TestNode } from "../support/node.ts";
+import { Peer } from "../support/peer.ts";
+import { Workbench } from "../support/pods.ts";
+import { exists, tools } from "../support/tools.ts";
+import type { Case } from "./corpus.ts";
+import { goodLayers } from "./good_layers.ts";
+import { hostileLayers, limits } from "./hostile_layers.ts";
+import { layeredImages } from "./layered_images.ts";
+import { differences, type Tree, TreeReader } from "./trees.ts";
+
+const root = Deno.uid() === 0;
+/** Every node has another one: the corpus is told when it is there. */
+const placeholder = "/var/lib/skiff/skiff-t-layers/outside";
+
+/** What came of a case. */
+interface Outcome {
+  failure?: string;
+  ours?: Tree;
+  theirs?: Tree;
+  refusal?: string;
+}
+
+/** Both runtimes in one node, and all that they made of the corpus. */
+class World implements AsyncDisposable {
+  #stack = new AsyncDisposableStack();
+  readonly outcomes = new Map<Case, Outcome>();
+  readonly cases: { key: string; one: Case }[] = [];
+  readonly daemon: Instance;
+  outsideDiffers: string[] = [];
+
+  private constructor(readonly node: TestNode) {
+    this.#stack.use(node);
+    this.daemon = new Instance(node, { config: { images: { limits } } });
+  }
+
+  static async start(): Promise<World> {
+    const world = new World(await TestNode.start());
+    try {
+      await world.#gather();
+    } catch (error) {
+      await world[Symbol.asyncDispose]();
+      throw error;
+    }
+    return world;
+  }
+
+  async #gather(): Promise<void> {
+    const { node } = this;
+    const outside = `${node.root}/outside`;
+    await Deno.mkdir(`${outside}/folder`, { recursive: true });
+    for (const name of ["victim", "folder/file"]) await Deno.writeTextFile(`${outside}/${name}`, "untouched");
+    const reader = await TreeReader.build(node);
+    const before = await reader.read(outside);
+    for (const [kind, cases] of [goodLayers, hostileLayers(outside), layeredImages].entries()) {
+      for (const one of cases) {
+        const key = `corpus/${kind}-${one.name}`.toLowerCase();
+        this.cases.push({ key, one });
+        this.outcomes.set(one, {});
+        await node.registry.add(key, "1", one.image);
+      }
+    }
+    await this.#pullHere(reader);
+    if (exists(tools.containerd)) await this.#pullThere(reader);
+    this.outsideDiffers = differences(await reader.read(outside), before).map(({ at, values }) => `${at}: ${values}`);
+  }
+
+  async #pullHere(reader: TreeReader): Promise<void> {
+    this.#stack.use(this.daemon);
+    await this.daemon.start();
+    const bench = this.#stack.use(new Workbench(this.daemon));
+    await bench.pull();
+    await this.#each(async ({ key, one }) => {
+      const outcome = this.outcomes.get(one)!;
+      await bench.pull(this.node.image(`${key}:1`)).catch((error: Error) => outcome.failure = error.message);
+    });
+    const pulled = this.cases.filter(({ one }) => this.outcomes.get(one)!.failure === undefined);
+    const mounts = pulled.map(({ key }) => ({
+      containerPath: `/${key}`,
+      readonly: true,
+      image: { image: this.node.image(`${key}:1`) },
+    }));
+    // The merged root of each image, as a volume of one container shows it.
+    const container = await bench.create(await bench.sandbox(), { mounts });
+    const rootfs = `${this.daemon.state}/rootfs`;
+    const volumes = (await this.node.holder.run("ls", rootfs)).split("\n")
+      .filter((name) => name.startsWith(`${container.id}.`))
+      .sort((a, b) => Number(a.split(".")[1]) - Number(b.split(".")[1]));
+    assertEquals(volumes.length, pulled.length);
+    for (const [index, { one }] of pulled.entries()) {
+      this.outcomes.get(one)!.ours = await reader.read(`${rootfs}/${volumes[index]}`);
+    }
+  }
+
+  /** The same on containerd: a snapshot above the layers, as a container has it. */
+  async #pullThere(reader: TreeReader): Promise<void> {
+    const peer = this.#stack.use(new Peer(this.node));
+    await peer.start();
+    const ctr = (...args: string[]) =>
+      this.node.holder.run(`${tools.containerdBin}/ctr`, "-a", peer.socket, "-n", "k8s.io", "images", ...args);
+    await this.#each(async ({ key, one }) => {
+      if (one.notOnPeer !== undefined) return;
+      const outcome = this.outcomes.get(one)!;
+      const reference = this.node.image(`${key}:1`);
+      try {
+        await peer.client.pullImage({ image: { image: reference } });
+      } catch (error) {
+        outcome.refusal = (error as Error).message;
+        return;
+      }
+      if (outcome.ours === undefined) return;
+      const target = `${this.node.dir}/theirs/${key}`;
+      await Deno.mkdir(target, { recursive: true });
+      await ctr("mount", "--rw", reference, target);
+      outcome.theirs = await reader.read(target);
+      await ctr("unmount", "--rm", target);
+    });
+  }
+
+  /** A few at a time. */
+  async #each(work: (each: { key: string; one: Case }) => Promise<void>): Promise<void> {
+    const left = this.cases.values();
+    await Promise.all(Array.from({ length: 4 }, async () => {
+      for (const each of left) await work(each);
+    }));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#stack.disposeAsync();
+  }
+}
+
+let world: World | undefined;
+Deno.test.beforeAll(async () => {
+  if (root) world = await World.start();
+});
+Deno.test.afterAll(async () => {
+  await world?.[Symbol.asyncDispose]();
+});
+
+function test(name: string, body: (world: World) => Promise<void>): void {
+  Deno.test({
+    name: `${name} (root)`,
+    ignore: !root,
+    sanitizeOps: false,
+    sanitizeResources: false,
+    fn: () => body(world!),
+  });
+}
+
+/** The container's own root is new with each container on containerd. */
+const rootTime = /^\. mtime$/;
+
+function judge(one: Case, { failure, ours, theirs, refusal }: Outcome): void {
+  if (one.refused) {
+    assertMatch(failure ?? "it was pulled", one.refused);
+    return;
+  }
+  assertEquals(failure, undefined);
+  if (!ours) throw new Error("it was not mounted");
+  for (const [at, value] of Object.entries(one.shows ?? {})) {
+    const field = at.lastIndexOf(" ");
+    assertEquals(ours.get(at.slice(0, field))?.get(at.slice(field + 1)), value, at);
+  }
+  if (!exists(tools.containerd) || one.notOnPeer !== undefined) return;
+  if (refusal !== undefined) {
+    assert(one.peerRefuses !== undefined, `containerd refuses it: ${refusal}`);
+    return;
+  }
+  assertEquals(one.peerRefuses, undefined, "containerd takes it after all");
+  if (!theirs) throw new Error("it was not mounted on containerd");
+  const found = differences(ours, theirs).filter(({ at }) => !rootTime.test(at));
+  const allowed = one.differs ?? [];
+  const unexplained = found.filter(({ at }) => !allowed.some((each) => each.at.test(at)));
+  assertEquals(unexplained.map(({ at, values }) => `${at}: ${values}`), []);
+  for (const each of allowed) {
+    assert(found.some(({ at }) => each.at.test(at)), `nothing differs at ${each.at} any more`);
+  }
+}
+
+const lists: [string, Case[]][] = [
+  ["layer", goodLayers],
+  ["hostile layer", hostileLayers(placeholder)],
+  ["image", layeredImages],
+];
+for (const [what, cases] of lists) {
+  for (const { name, says } of cases) {
+    test(`${what} ${name}: ${says}`, async ({ cases, outcomes }) => {
+      const { one } = cases.find(({ one }) => one.name === name && one.says === says)!;
+      judge(one, outcomes.get(one)!);
+    });
+  }
+}
+
+test("no layer reached anything outside its own tree, and what was refused left nothing", async ({ node, daemon, outsideDiffers }) => {
+  assertEquals(outsideDiffers, []);
+  for (const folder of ["", "/etc", "/tmp", node.root, daemon.root, `${daemon.root}/layers`, daemon.state]) {
+    assert(!exists(`${folder}/planted`), `${folder}/planted is there`);
+  }
+  assertEquals([...Deno.readDirSync(`${daemon.root}/staging`)], []);
+});
+
+Deno.test("the corpus has at least 60 layers and 10 images, each by a name of its own", () => {
+  assert(goodLayers.length + hostileLayers(placeholder).length >= 60);
+  assert(layeredImages.length >= 10);
+  for (const [, cases] of lists) assertEquals(new Set(cases.map(({ name }) => name)).size, cases.length);
+});
