@@ -36,6 +36,13 @@ export const suites: readonly Suite[] = [
     says:
       "good and hostile layers and images of several, mounted by the compiled binary and by containerd; old kernels",
   },
+  {
+    name: "fuzz",
+    needsRoot: false,
+    when: "core",
+    says:
+      "what reads the bytes of others, fed with damaged ones; with --full ten minutes of CPU and a million inputs each",
+  },
   { name: "streaming", needsRoot: false, when: "core", says: "exec, attach and port-forward over SPDY and WebSocket" },
   {
     name: "critest",
