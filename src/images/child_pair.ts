@@ -3,6 +3,7 @@ import {
   type AsyncFd,
   asyncFd,
   type Child,
+  enlargePipe,
   type Kernel,
   pipe,
   type Programs,
@@ -24,6 +25,8 @@ import { childEnvironment, type ChildEnvironmentOptions } from "./child_environm
 const CHILD_NICE = 5;
 /** Milliseconds; a move to another cgroup costs some itself, and a small image is here by then. */
 const SET_ASIDE_AFTER = 150;
+/** Bytes between the two, so that they take turns less often. */
+const PIPE_LENGTH = 1 << 20;
 
 export interface ChildPairOptions {
   kernel: Kernel;
@@ -71,6 +74,7 @@ export class ChildPair implements AsyncDisposable {
     this.#onBytes = onBytes ?? (() => {});
     using pipes = new Pipes(kernel);
     const [commands, data, fetchEvents, parseEvents] = [pipes.open(), pipes.open(), pipes.open(), pipes.open()];
+    enlargePipe(data.write, PIPE_LENGTH);
     const [program, ...fetchArguments] = selfCommand("__fetch");
     this.#fetch = programs.spawn(program, fetchArguments, {
       env: childEnvironment(kernel, { network: source.kind === "registry", proxy }),

@@ -69,7 +69,7 @@ interface LayerWork {
   signal: AbortSignal;
 }
 
-/** Pairs of children at the same time, for all pulls: each takes some 200 MB while it unpacks a large layer. */
+/** Pairs of children at the same time, for all pulls: each takes some 160 MB while it unpacks a large layer. */
 const MAX_PAIRS = 8;
 
 /** An index may point to an index, but not for ever. */

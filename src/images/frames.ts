@@ -1,6 +1,6 @@
 /**
  * What the fetch child writes and the parse child reads: a header of 8 bytes (kind, stream, two zero bytes, payload
- * length as a little-endian 32-bit number), then the payload. Streams 0 to 15 are layers, the one after them documents.
+ * length as a little-endian 32-bit number), then the payload. Streams 0 to 63 are layers, the one after them documents.
  */
 export enum FrameKind {
   /** Payload: JSON, {@link StreamStart}. */
@@ -12,7 +12,7 @@ export enum FrameKind {
 }
 
 /** Layers that one pair of children can carry at most. */
-export const MAX_SLOTS = 16;
+export const MAX_SLOTS = 64;
 /** The stream number of manifests, indexes and configs. */
 export const DOCUMENT_STREAM = MAX_SLOTS;
 

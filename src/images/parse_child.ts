@@ -37,6 +37,7 @@ export async function main([argument]: string[]): Promise<number> {
 class Parser {
   #task: ParseTask;
   #files: Deno.FsFile[];
+  #syncs: Promise<void>[] = [];
   #layers = new Map<number, LayerWriter>();
   /** The layer whose frame is being worked on. */
   #current: number | undefined;
@@ -48,15 +49,27 @@ class Parser {
   }
 
   async run(): Promise<number> {
+    try {
+      const isWhole = await this.#readAll();
+      // An error of the disk is told once, to whoever asks first: that is us, not the daemon.
+      await Promise.all(this.#syncs);
+      // The fetcher, which ended too early then, says why.
+      return isWhole ? 0 : 1;
+    } catch (error) {
+      report({ event: "error", message: describe(error), stream: this.#current });
+      return 1;
+    }
+  }
+
+  /** False where the frames end in the middle of something. */
+  async #readAll(): Promise<boolean> {
     const frames = new FrameReader((into) => Deno.stdin.readSync(into));
     try {
       for (let frame = frames.next(); frame !== null; frame = frames.next()) await this.#take(frame);
-      // The fetcher, which ended too early then, says why.
-      return this.#layers.size > 0 || this.#document ? 1 : 0;
+      return this.#layers.size === 0 && !this.#document;
     } catch (error) {
-      if (error instanceof TruncatedFrames) return 1;
-      report({ event: "error", message: describe(error), stream: this.#current });
-      return 1;
+      if (error instanceof TruncatedFrames) return false;
+      throw error;
     }
   }
 
@@ -88,8 +101,10 @@ class Parser {
       this.#layers.delete(stream);
       const file = this.#files[stream];
       file.truncateSync(written.length);
-      // The daemon syncs again once this process is gone; most of the waiting is done here, beside the next layer.
-      await file.syncData();
+      // The daemon syncs again once this process is gone; the disk works meanwhile, beside the next layers.
+      const synced = file.syncData();
+      synced.catch(() => {});
+      this.#syncs.push(synced);
       report({ event: "layer", stream, ...written });
     } catch (error) {
       layer.close();
