@@ -41,7 +41,7 @@ async function serve(options: ConfigOptions): Promise<void> {
   const { startDaemon } = await import("../daemon.ts");
   const daemon = await startDaemon(config, { logger, version: build.version });
   logger.info("serving", { socket: config.socket });
-  await notifyServiceManager("READY=1", logger);
+  await Promise.race([notifyServiceManager("READY=1", logger), signals.stopAsked]);
   const signal = await signals.stopAsked;
   logger.info("stopping; containers go on running", { signal });
   await notifyServiceManager("STOPPING=1", logger);
