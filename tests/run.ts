@@ -30,7 +30,7 @@ async function main(args: string[]): Promise<number> {
   if (unknown.length > 0) {
     console.error(`no such suite: ${unknown.join(", ")}\n\nsuites:`);
     for (const { name, when, says } of suites) {
-      console.error(`  ${name.padEnd(9)} ${{ core: "", part: "(in part) ", full: "(--full) " }[when]}${says}`);
+      console.error(`  ${name.padEnd(13)} ${{ core: "", part: "(in part) ", full: "(--full) " }[when]}${says}`);
     }
     return 2;
   }
@@ -43,7 +43,7 @@ async function main(args: string[]): Promise<number> {
     const outcome = await run(suite, full ? "full" : names.length > 0 ? "usual" : "core");
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
     if (!outcome.ok) console.log(outcome.output);
-    console.log(`${outcome.ok ? "ok  " : "FAIL"}  ${suite.name.padEnd(9)}  ${outcome.line}  (${seconds} s)`);
+    console.log(`${outcome.ok ? "ok  " : "FAIL"}  ${suite.name.padEnd(13)}  ${outcome.line}  (${seconds} s)`);
     summaries.push(...outcome.summaries);
     ok &&= outcome.ok;
   }

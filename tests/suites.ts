@@ -57,6 +57,12 @@ export const suites: readonly Suite[] = [
     says: "the compiled binary in emulated machines: Linux 6.1, cgroup v2 alone, every capability; under systemd",
   },
   {
+    name: "guest_cluster",
+    needsRoot: true,
+    when: "full",
+    says: "a whole Kubernetes cluster in the same machines, with the cgroup driver of each",
+  },
+  {
     name: "kubelet",
     needsRoot: true,
     when: "part",

@@ -46,16 +46,24 @@ export function systemdUnavailable(): string | undefined {
       : "no systemd for the guest: run scripts/setup --guest");
 }
 
+export interface GuestOptions {
+  processOne: ProcessOne;
+  /** Environment of the command. */
+  env: Record<string, string>;
+  /** Milliseconds until it is switched off, whatever it does. */
+  timeout: number;
+  /** Files of the exchange folder that are wanted. */
+  names: string[];
+  gibibytes: number;
+}
+
 /**
- * Runs a shell script as root in a fresh guest, under a plain script or systemd as process 1; the guest sees the files of this host at the same paths, and what it writes is gone
+ * Runs a shell script as root in a fresh guest; the guest sees the files of this host at the same paths, and what it writes is gone
  * afterwards, but for the folder /run/exchange.
  */
 export async function inGuest(
   script: string,
-  env: Record<string, string>,
-  timeout: number,
-  names: string[],
-  processOne: ProcessOne = "init",
+  { processOne, env, timeout, names, gibibytes }: GuestOptions,
 ): Promise<Outcome> {
   const folder = await Deno.makeTempDir({ prefix: "guest-" });
   try {
@@ -79,7 +87,7 @@ export async function inGuest(
     await run("mkfs.ext4", ["-q", "-E", "lazy_itable_init=1", `${folder}/disk`]);
     await sparse(`${folder}/swap`, SWAP_BYTES);
     await run("mkswap", [`${folder}/swap`]);
-    const { code, stdout, stderr } = await tryRun(QEMU, machine(folder, layer), { timeout });
+    const { code, stdout, stderr } = await tryRun(QEMU, machine(folder, gibibytes, layer), { timeout });
     const read = (name: string) => exists(`${exchange}/${name}`) ? Deno.readTextFileSync(`${exchange}/${name}`) : "";
     const screen = stdout + stderr;
     const output = read("output");
@@ -99,12 +107,12 @@ export async function inGuest(
   }
 }
 
-function machine(folder: string, layer?: string): string[] {
+function machine(folder: string, gibibytes: number, layer?: string): string[] {
   const share = (tag: string, path: string, more = "") =>
     `local,path=${path},mount_tag=${tag},security_model=none,multidevs=remap${more}`;
   const disk = (file: string) => `file=${folder}/${file},format=raw,if=virtio,cache=unsafe,discard=unmap`;
   return [
-    ...["-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max", "-smp", "2", "-m", "4G"],
+    ...["-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max", "-smp", "2", "-m", `${gibibytes}G`],
     ...["-nodefaults", "-no-user-config", "-display", "none", "-serial", "stdio", "-no-reboot"],
     ...["-kernel", `${kernelFolder}/vmlinuz`, "-initrd", `${folder}/initramfs`],
     ...["-append", "console=ttyS0 quiet panic=-1 mitigations=off"],

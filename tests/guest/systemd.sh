@@ -1,35 +1,11 @@
-# Process 1 of the guest at first: readies what init.sh readies, writes the units that a node with systemd has, and gives way to
-# systemd. Its one target runs the command that the host left in the exchange folder and switches the machine off.
-PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8
-export PATH HOME LANG
-EXCHANGE=/run/exchange
+# Process 1 of the guest at first: writes the units that a node with systemd has, and gives way to systemd. Its one target runs the
+# command that the host left in the exchange folder and switches the machine off.
+. "${0%/*}/begin.sh"
 UNITS=/run/systemd/system
 
-mount -t proc proc /proc
-mount -t sysfs sys /sys
-mount -t devtmpfs dev /dev
-mount -t tmpfs -o mode=0755 run /run
-mount -t tmpfs -o mode=1777 tmp /tmp
-mount -t securityfs securityfs /sys/kernel/security
-mount --make-rshared /
-mkdir -p $EXCHANGE $UNITS
-mount -t 9p -o trans=virtio,version=9p2000.L,msize=524288 exchange $EXCHANGE
-. $EXCHANGE/settings
-
-ln -sf /bin/busybox /sbin/modprobe
-mkdir -p /lib/modules
-mount --bind "$MODULES" /lib/modules
-modprobe -a virtio_blk loop ext4 2>&1
-mkdir -p /var/lib/skiff
-mount -t ext4 /dev/vda /var/lib/skiff
-ip link set lo up
-hostname guest
-# Results of the host's own tests come and go there.
-mkdir -p /var/lib/cni
-mount -t tmpfs -o mode=0755 cni /var/lib/cni
 # Units of the host are none of the guest's.
 busybox rm -rf /etc/systemd/system
-mkdir -p /etc/systemd/system
+mkdir -p /etc/systemd/system $UNITS
 busybox sh -c 'echo 0123456789abcdef0123456789abcdef > /etc/machine-id'
 
 cat >$UNITS/guest.target <<UNIT
@@ -98,5 +74,4 @@ echo "guest: ends, up \$(cut -d' ' -f1 /proc/uptime) s" >/dev/console
 sync
 busybox poweroff -f
 SCRIPT
-busybox swapon /dev/vdb
 exec /usr/lib/systemd/systemd --unit=guest.target --log-target=console --log-level=notice --show-status=no

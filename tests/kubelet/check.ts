@@ -13,7 +13,7 @@ export interface Check {
   full?: boolean;
   /** Undefined: runs everywhere; else the reason why it cannot be seen here (counted as skipped). */
   unavailable?(cluster: Cluster): string | undefined;
-  /** Seconds; default 120. */
+  /** Seconds, more of them on a slow machine; default 120. */
   timeout?: number;
   /** Not beside other checks: it restarts the daemon, drains the node, … */
   alone?: boolean;

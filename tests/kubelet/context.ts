@@ -1,10 +1,10 @@
 /** kubectl as a check uses it: in a Kubernetes namespace of its own, until its time is over. */
-import { type Output, sleep } from "../support/command.ts";
+import { type Output, patience, sleep } from "../support/command.ts";
 import type { CheckContext, Cluster, PodPhase } from "./check.ts";
 import { programs } from "./options.ts";
 
 /** What one kubectl may take that does not say how long it waits. */
-const KUBECTL_MS = 150_000;
+const KUBECTL_MS = 150_000 * patience;
 const text = new TextDecoder();
 
 export class Context implements CheckContext {
@@ -32,7 +32,7 @@ export class Context implements CheckContext {
     probe: () => Promise<T | undefined | false>,
     seconds = 60,
   ): Promise<T> => {
-    const end = Date.now() + seconds * 1000;
+    const end = Date.now() + seconds * 1000 * patience;
     for (;;) {
       const answer = await probe();
       if (answer !== undefined && answer !== false) return answer;
@@ -58,7 +58,12 @@ export class Context implements CheckContext {
   }
 
   async #waitForPod(name: string, condition: string, what: string, seconds: number): Promise<void> {
-    const { code, stderr } = await this.tryKubectl("wait", `pod/${name}`, condition, `--timeout=${seconds}s`);
+    const { code, stderr } = await this.tryKubectl(
+      "wait",
+      `pod/${name}`,
+      condition,
+      `--timeout=${seconds}s`,
+    );
     if (code === 0) return;
     const pod = await this.tryKubectl("get", "pod", name, "-o", "jsonpath={.status}");
     const events = await this.tryKubectl(
@@ -72,7 +77,7 @@ export class Context implements CheckContext {
     this.signal.throwIfAborted();
     const named = args.some((argument) => /^(-n|--namespace=.*|-A|--all-namespaces)$/.test(argument));
     const place = named ? [] : [`--namespace=${this.namespace}`];
-    const given = args.filter((argument) => argument !== "--namespace=");
+    const given = args.filter((argument) => argument !== "--namespace=").map(patiently);
     const child = new Deno.Command("nsenter", {
       args: this.cluster.enter(`${programs}/kubectl`, `--kubeconfig=${this.cluster.kubeconfig}`, ...place, ...given),
       stdin: input === undefined ? "null" : "piped",
@@ -89,6 +94,11 @@ export class Context implements CheckContext {
     this.signal.throwIfAborted();
     return { code: output.code, stdout: text.decode(output.stdout), stderr: text.decode(output.stderr) };
   }
+}
+
+/** An argument that says how long kubectl is to wait gets more of it on a slow machine. */
+function patiently(argument: string): string {
+  return argument.replace(/^--timeout=(\d+)s$/, (_, seconds) => `--timeout=${Number(seconds) * patience}s`);
 }
 
 function stdout(args: string[], { code, stdout, stderr }: Output): string {

@@ -31,10 +31,12 @@ export interface Served {
   agnhost: boolean;
 }
 
-export async function serveImages(node: TestNode): Promise<Served> {
+/** `addons`: those of DNS and metrics as well. */
+export async function serveImages(node: TestNode, addons: boolean): Promise<Served> {
   await node.registry.add("test/pause", "1", await pauseImage());
   const served = { agnhost: false, coredns: false, "metrics-server": false };
-  for (const name of ["agnhost", "coredns", "metrics-server"] as const) {
+  const wanted = addons ? ["agnhost", "coredns", "metrics-server"] as const : ["agnhost"] as const;
+  for (const name of wanted) {
     const program = `${programs}/${name}`;
     served[name] = exists(program);
     if (served[name]) await node.registry.add(`test/${name}`, "1", await programImage(name, program));

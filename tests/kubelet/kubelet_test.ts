@@ -2,21 +2,17 @@
 import { summarize } from "../support/summary.ts";
 import { onSkiff, peer } from "../support/runtime_under_test.ts";
 import { exists } from "../support/tools.ts";
-import type { AttachedCluster } from "./attached.ts";
-import type { Check } from "./check.ts";
 import { checks } from "./checks.ts";
 import { coreOf } from "./core.ts";
 import { type ClusterOptions, defaults, programs } from "./options.ts";
-import { type CheckResult, choose, count, runCheck } from "./runner.ts";
+import { type CheckResult, choose, count } from "./runner.ts";
+import { free, runSteps } from "./steps.ts";
 import { down, up } from "./up_down.ts";
 
 const full = Deno.env.get("SKIFF_TEST_FULL") === "1";
 const core = Deno.env.get("SKIFF_TEST_CORE") === "1";
 /** Most of a check is waiting. */
 const PARALLEL = 4;
-/** Of a program's log, when a check has failed. */
-const LOG_END = 3_000;
-const free = { sanitizeOps: false, sanitizeResources: false, sanitizeExit: false };
 
 interface Variant {
   title: string;
@@ -45,7 +41,7 @@ for (const { title, options, only } of variants) {
       const cluster = await up({ ...defaults, ...options, name, runtime, owner: Deno.pid }, () => {});
       const results: CheckResult[] = [];
       try {
-        await runAll(test, cluster, chosen, results);
+        await runSteps(test, cluster, chosen, PARALLEL, results);
       } finally {
         summarize(`kubelet on ${runtime} with ${title}, up in ${seconds(cluster.upMs)} s: ${count(results)}`);
         await down(name);
@@ -55,41 +51,3 @@ for (const { title, options, only } of variants) {
 }
 
 const seconds = (milliseconds: number) => (milliseconds / 1000).toFixed(1);
-
-async function runAll(
-  test: Deno.TestContext,
-  cluster: AttachedCluster,
-  chosen: Check[],
-  results: CheckResult[],
-): Promise<void> {
-  const queue = chosen.filter((check) => !check.alone);
-  const take = (check: Check) =>
-    test.step({
-      name: check.name,
-      ignore: skipped(check, results, cluster),
-      ...free,
-      fn: async () => {
-        const result = await runCheck(cluster, check);
-        results.push(result);
-        if (result.state !== "failed") return;
-        for (const program of ["daemon", "kubelet"] as const) {
-          console.error(`the ${program}'s log ends with:\n${(await cluster.log(program)).slice(-LOG_END)}`);
-        }
-        throw new Error(result.reason);
-      },
-    });
-  const worker = async () => {
-    for (let check = queue.shift(); check; check = queue.shift()) await take(check);
-  };
-  await Promise.all(Array.from({ length: PARALLEL }, worker));
-  for (const check of chosen.filter((check) => check.alone)) await take(check);
-}
-
-/** Counted, with its reason told, and not run. */
-function skipped(check: Check, results: CheckResult[], cluster: AttachedCluster): boolean {
-  const reason = check.unavailable?.(cluster);
-  if (reason === undefined) return false;
-  results.push({ name: check.name, item: check.item, state: "skipped", reason, seconds: 0 });
-  console.log(`skipped: ${check.name}: ${reason}`);
-  return true;
-}

@@ -1,5 +1,5 @@
 /** Runs checks, a few at a time, and tells how each ended. */
-import { tryRun } from "../support/command.ts";
+import { patience, tryRun } from "../support/command.ts";
 import type { Check, Cluster } from "./check.ts";
 import { Context } from "./context.ts";
 import { programs } from "./options.ts";
@@ -59,7 +59,7 @@ export async function runCheck(cluster: Cluster, check: Check): Promise<CheckRes
   const unavailable = check.unavailable?.(cluster);
   if (unavailable !== undefined) return outcome("skipped", unavailable);
   const namespace = `check-${crypto.randomUUID().slice(0, 8)}`;
-  const seconds = check.timeout ?? DEFAULT_SECONDS;
+  const seconds = (check.timeout ?? DEFAULT_SECONDS) * patience;
   const ended = new AbortController();
   const timer = setTimeout(() => ended.abort(new Error(`not done after ${seconds} s`)), seconds * 1000);
   let hard: number | undefined;
@@ -84,7 +84,15 @@ export async function runCheck(cluster: Cluster, check: Check): Promise<CheckRes
 /** Pods can be created once the namespace has its service account. */
 async function openNamespace(cluster: Cluster, name: string): Promise<void> {
   await kubectl(cluster, "create", "namespace", name);
-  await kubectl(cluster, "wait", "--for=create", "--namespace", name, "serviceaccount/default", "--timeout=30s");
+  await kubectl(
+    cluster,
+    "wait",
+    "--for=create",
+    "--namespace",
+    name,
+    "serviceaccount/default",
+    `--timeout=${30 * patience}s`,
+  );
 }
 
 async function kubectl(cluster: Cluster, ...args: string[]): Promise<void> {

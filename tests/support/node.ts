@@ -3,6 +3,7 @@ import { cgroupsBelow } from "./cgroups.ts";
 import { Holder, type HolderOptions } from "./holder.ts";
 import { difference, type Snapshot, snapshot } from "./leftovers.ts";
 import { Registry } from "./registry.ts";
+import { slicePath } from "./units.ts";
 
 export interface NodeOptions extends HolderOptions {
   /** Without one, pods get no network until {@link TestNode.writeConflist} is called; default true. */
@@ -10,7 +11,7 @@ export interface NodeOptions extends HolderOptions {
   registry?: boolean;
   /** Its cgroup and its folders are called so; default: a new name. */
   name?: string;
-  /** Pods and monitors are in systemd's slices of this name, which must have no dash. */
+  /** Pods and monitors are in systemd's slices below the one of this name. */
   slices?: boolean;
 }
 
@@ -32,7 +33,7 @@ export class TestNode implements AsyncDisposable {
     readonly holder: Holder,
     slices = false,
   ) {
-    this.pods = slices ? `/${name}.slice/${name}-pods.slice` : `/${name}/pods`;
+    this.pods = slices ? slicePath(`${name}-pods.slice`) : `/${name}/pods`;
     this.monitors = slices ? `${name}-monitors.slice` : `/${name}/monitors`;
   }
 

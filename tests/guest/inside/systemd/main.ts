@@ -5,7 +5,7 @@ import { suite } from "../../../support/suite.ts";
 import { forksAreKilled, limitsAreSet } from "../limits.ts";
 import { refusesOtherParents, slicesAndScopes, tellsTheKubelet } from "./placing.ts";
 import { leavesNothing, outlivesTheDaemon, podMemoryBomb } from "./surviving.ts";
-import { UnitDaemon } from "./unit_daemon.ts";
+import { UnitDaemon } from "../../../support/unit_daemon.ts";
 
 const { test } = suite({ node: { name: "skiffguest", slices: true }, make: (node) => new UnitDaemon(node) });
 

@@ -6,7 +6,7 @@ import { waitUntil } from "../../../support/command.ts";
 import { assertRefused, type Workbench } from "../../../support/pods.ts";
 import { exists } from "../../../support/tools.ts";
 import { Cgroup } from "../cgroup.ts";
-import { cgroupOf, properties, property, unitsLike } from "./units.ts";
+import { cgroupOf, properties, property, unitsLike } from "../../../support/units.ts";
 
 const MiB = 1 << 20;
 

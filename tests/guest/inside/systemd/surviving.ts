@@ -5,7 +5,7 @@ import { processesIn } from "../../../support/cgroups.ts";
 import { run, waitUntil } from "../../../support/command.ts";
 import { type Container, readLog, type Workbench } from "../../../support/pods.ts";
 import { ticking } from "../../../faults/survival.ts";
-import { cgroupOf, property, unitsLike } from "./units.ts";
+import { cgroupOf, property, unitsLike } from "../../../support/units.ts";
 
 const bomb = ["/bin/sh", "-c", "x=0123456789abcdef; while :; do x=$x$x; done"];
 

@@ -1,5 +1,5 @@
 /** systemd's units, as systemctl shows them. */
-import { run } from "../../../support/command.ts";
+import { run } from "./command.ts";
 
 /** A property of a unit; empty for one that is not there. */
 export async function property(unit: string, name: string): Promise<string> {
@@ -19,3 +19,9 @@ export async function unitsLike(pattern: string): Promise<string[]> {
 
 /** The cgroup of a process on v2. */
 export const cgroupOf = (pid: number) => Deno.readTextFileSync(`/proc/${pid}/cgroup`).trim().replace(/^0::/, "");
+
+/** The cgroup that systemd gives to a slice: a dash in its name says whose child it is. */
+export function slicePath(slice: string): string {
+  const parts = slice.replace(/\.slice$/, "").split("-");
+  return parts.map((_, index) => `/${parts.slice(0, index + 1).join("-")}.slice`).join("");
+}

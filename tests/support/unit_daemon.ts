@@ -1,8 +1,8 @@
 /** The compiled binary as a service of systemd, with the unit that docs/systemd.md tells people to write. */
-import { run, tryRun, waitUntil } from "../../../support/command.ts";
-import { Instance, type InstanceOptions } from "../../../support/instance.ts";
-import type { TestNode } from "../../../support/node.ts";
-import { tools } from "../../../support/tools.ts";
+import { patience, run, tryRun, waitUntil } from "./command.ts";
+import { Instance, type InstanceOptions } from "./instance.ts";
+import type { TestNode } from "./node.ts";
+import { tools } from "./tools.ts";
 import { property } from "./units.ts";
 
 const START_TIMEOUT = 60_000;
@@ -31,7 +31,7 @@ export class UnitDaemon extends Instance {
     const began = performance.now();
     await Deno.writeTextFile(`/run/systemd/system/${this.unit}`, this.#text());
     await run("systemctl", ["daemon-reload"]);
-    const { code, stderr } = await tryRun("systemctl", ["start", this.unit]);
+    const { code, stderr } = await tryRun("systemctl", ["start", this.unit], { timeout: START_TIMEOUT * patience });
     if (code !== 0) {
       // Or systemd goes on trying.
       await this.stop();
@@ -50,7 +50,7 @@ export class UnitDaemon extends Instance {
 
   override async restart(): Promise<number> {
     const began = performance.now();
-    await run("systemctl", ["restart", this.unit]);
+    await run("systemctl", ["restart", this.unit], { timeout: START_TIMEOUT * patience });
     await this.#answers();
     return performance.now() - began;
   }
@@ -83,13 +83,16 @@ export class UnitDaemon extends Instance {
   }
 
   #text(): string {
-    const { program, args } = this.command();
+    const { program, args, env } = this.command();
     const command = [tools.nsenter, ...this.node.holder.enter(program, args)].join(" ");
+    const environment = Object.entries(env ?? {}).map(([name, value]) => `Environment=${name}=${value}`).join("\n");
+    // An emulated machine may need longer than systemd grants by itself.
     return `[Unit]
 DefaultDependencies=no
 StartLimitIntervalSec=0
 [Service]
 Type=notify
+TimeoutStartSec=${START_TIMEOUT / 1000 * patience}
 NotifyAccess=all
 ExecStart=${command}
 Restart=always
@@ -97,6 +100,7 @@ RestartSec=1
 KillMode=process
 Delegate=yes
 CPUWeight=1000
+${environment}
 OOMScoreAdjust=-999
 LimitNOFILE=1048576
 TasksMax=infinity
