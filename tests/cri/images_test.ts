@@ -2,6 +2,8 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { busybox, busyboxLayer, path } from "../images/busybox.ts";
 import { blobOf, goArchitecture, image, index, type Layer, layer } from "../images/image.ts";
 import { Code } from "../support/client.ts";
+import { removeCgroup } from "../support/cgroups.ts";
+import { patience, waitUntil } from "../support/command.ts";
 import { assertRefused, type Workbench } from "../support/pods.ts";
 import { onSkiff } from "../support/runtime_under_test.ts";
 import { suite } from "../support/suite.ts";
@@ -345,4 +347,48 @@ test("a layer that is no tar, and one that is no gzip, are refused within a seco
     bench.pull(bench.node.image("test/good:1")),
   ]);
   assert(Date.now() - began < 5_000, `took ${Date.now() - began} ms`);
+});
+
+test("RemoveImage() frees what a private mount namespace had a copy of", async (bench) => {
+  await bench.pull();
+  const container = await bench.run();
+  const { node } = bench;
+  const foreign = node.holder.spawn("unshare", ["--mount", "--propagation", "private", "sleep", "120"], {
+    cgroup: "foreign",
+    log: `${node.dir}/foreign.log`,
+  });
+  const read = (name: string) => Deno.readTextFileSync(`/proc/${foreign.pid}/${name}`);
+  const layers = () =>
+    read("mountinfo").split("\n").filter((line) => / - erofs /.test(line) && line.includes(node.dir));
+  try {
+    await waitUntil("it is in its own namespace", () => read("comm").trim() === "sleep");
+    assert(layers().length > 0, "it has no copy");
+    await bench.remove(container.sandbox.id);
+    await remove(bench, bench.busybox);
+    assertEquals(layers(), []);
+  } finally {
+    foreign.kill("SIGKILL");
+    await foreign.status;
+    await removeCgroup(`/${node.name}/foreign`);
+  }
+}, { skiffOnly: "it has no mounts of layers" });
+
+test("ImageFsInfo() is answered within 5 ms, with an image of many files and containers there", async (bench) => {
+  const files = Array.from({ length: 5_000 }, (_, index) => ({ path: `d/${index}`, data: "x" }));
+  await bench.node.registry.add("test/many", "1", image([layer(files)], { Cmd: ["/d/1"] }));
+  const name = bench.node.image("test/many:1");
+  await bench.pull(name);
+  await bench.pull(bench.busybox);
+  const containers = [await bench.run(), await bench.run()];
+  const times: number[] = [];
+  for (let round = 0; round < 50; round++) {
+    const began = performance.now();
+    await bench.client.imageFsInfo();
+    times.push(performance.now() - began);
+  }
+  const median = times.sort((a, b) => a - b)[25];
+  assert(median < 5 * patience, `the median of 50 is ${median.toFixed(2)} ms`);
+  for (const { sandbox } of containers) await bench.remove(sandbox.id);
+  await remove(bench, name);
+  await remove(bench, bench.busybox);
 });
