@@ -1,5 +1,5 @@
 /** A kubectl that runs while the check talks to it: `logs -f`, `attach`, `port-forward`, `exec` with a terminal. */
-import { sleep } from "../support/command.ts";
+import { patience, sleep } from "../support/command.ts";
 import type { CheckContext } from "./check.ts";
 import { programs } from "./options.ts";
 
@@ -66,7 +66,7 @@ export class KubectlSession implements AsyncDisposable {
   async shows(text: string | RegExp, seconds = 20): Promise<void> {
     const found = () =>
       [this.#out, this.#error].some((all) => typeof text === "string" ? all.includes(text) : text.test(all));
-    const end = Date.now() + seconds * 1000;
+    const end = Date.now() + seconds * patience * 1000;
     while (!found()) {
       if (this.#code !== undefined) {
         await Promise.all(this.#pumps);
@@ -84,7 +84,7 @@ export class KubectlSession implements AsyncDisposable {
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(
         () => reject(new Error(`kubectl did not end within ${seconds} s; ${this.#printed()}`)),
-        seconds * 1000,
+        seconds * patience * 1000,
       );
     });
     try {
