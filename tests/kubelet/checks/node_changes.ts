@@ -48,7 +48,7 @@ export const checks: Check[] = [
         const { reason, message } = await nodeIs(context, "False");
         assertEquals(reason, "KubeletNotReady");
         assertStringIncludes(message, "NetworkPluginNotReady");
-        assertStringIncludes(message, cluster.cniConfig);
+        if (cluster.runtime === "skiff") assertStringIncludes(message, cluster.cniConfig);
         // Everything tolerates a node that is not ready, so that the kubelet gets it.
         await apply(pod("waits", {
           nodeName: cluster.nodeName,

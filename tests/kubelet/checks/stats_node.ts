@@ -97,10 +97,8 @@ export const checks: Check[] = [
   {
     name: "stats: metrics/cadvisor has the pod's rows, with the names of container, pod and namespace",
     item: "metrics/cadvisor",
-    unavailable: ({ statsFromCRI, runtime }) =>
-      statsFromCRI || runtime === "containerd"
-        ? undefined
-        : "cadvisor has no code for this runtime: seen with --stats-from-cri",
+    unavailable: ({ statsFromCRI }) =>
+      statsFromCRI ? undefined : "cadvisor knows no runtime on this socket: seen with --stats-from-cri",
     async run(context) {
       const { cluster, namespace, apply, ready, until } = context;
       await apply(
