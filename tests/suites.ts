@@ -69,5 +69,10 @@ export const suites: readonly Suite[] = [
     says:
       "a whole Kubernetes cluster on the compiled binary, seen through kubectl: some checks always, by name nearly all, with --full long ones and crun, too",
   },
-  { name: "faults", needsRoot: true, when: "full", says: "kill -9, slow and failing programs, hostile input" },
+  {
+    name: "faults",
+    needsRoot: true,
+    when: "full",
+    says: "kill -9, power cuts, slow and failing programs, hostile input",
+  },
 ];
