@@ -96,11 +96,13 @@ export class ClusterNode implements AsyncDisposable {
     for (const command of commands.slice(0, 2)) await start(command);
     // It ends where its first steps take longer than it thinks they may; a kubelet that keeps it starts it again.
     let starts = 1;
+    const startAgain = async () => {
+      if (starts++ < MOST_STARTS) await start(commands[1]);
+    };
     await this.#until("the API server is ready", "kube-apiserver", async () => {
-      if (!this.#children.has("kube-apiserver") && starts++ < MOST_STARTS) await start(commands[1]);
       // Not by kubectl, whose start alone would take a processor from an emulated machine's API server.
       return (await this.node.holder.tryRun("curl", "-sfk", "https://127.0.0.1:6443/readyz")).code === 0;
-    });
+    }, startAgain);
     for (const command of commands.slice(2)) await start(command);
     await this.#giveKubeletAccess();
   }
@@ -302,13 +304,18 @@ export class ClusterNode implements AsyncDisposable {
     await child.status;
   }
 
-  async #until(what: string, name: string, ask: () => Promise<boolean>): Promise<void> {
+  async #until(
+    what: string,
+    name: string,
+    ask: () => Promise<boolean>,
+    startAgain?: () => Promise<void>,
+  ): Promise<void> {
     await waitUntil(
       what,
       async () => {
-        const answer = await ask();
+        if (!this.#children.has(name)) await startAgain?.();
         if (!this.#children.has(name)) throw new Error(`${name} ended by itself:\n${this.#end(name)}`);
-        return answer;
+        return await ask();
       },
       SECONDS_TO_SERVE * 1000,
       200 * patience,
