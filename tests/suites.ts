@@ -67,7 +67,7 @@ export const suites: readonly Suite[] = [
     needsRoot: true,
     when: "part",
     says:
-      "a whole Kubernetes cluster on the compiled binary, seen through kubectl: some checks always, by name nearly all, with --full long ones and crun, too",
+      "a whole Kubernetes cluster on the compiled binary, seen through kubectl: some checks always, by name nearly all, with --full long ones, crun and Kubernetes' own tests of a node, too",
   },
   {
     name: "faults",

@@ -33,7 +33,8 @@ export class ClusterNode implements AsyncDisposable {
     const began = performance.now();
     const slices = options.cgroupDriver === "systemd";
     if (slices && !await isSystemd()) throw new Error("the systemd cgroup driver needs systemd as process 1");
-    const node = await TestNode.start({ name: nodeOf(options.name), conflist: false, slices });
+    const { name, registryPort } = options;
+    const node = await TestNode.start({ name: nodeOf(name), conflist: false, slices, registryPort });
     const cluster = new ClusterNode(options, node);
     const step = async (what: string, action: () => Promise<unknown>) => {
       const started = performance.now();
@@ -135,7 +136,10 @@ export class ClusterNode implements AsyncDisposable {
           defaultRuntime: options.ociRuntime,
           images: {
             pinned: [imageReference("pause")],
-            registries: { "127.0.0.1:5000": direct, [`127.0.0.1:${privateRegistry.port}`]: direct },
+            registries: Object.fromEntries(
+              ["localhost:5000", new URL(node.registry.url).host, `127.0.0.1:${privateRegistry.port}`]
+                .map((host) => [host, direct]),
+            ),
           },
         },
       });

@@ -2,6 +2,9 @@
 import { parseArgs } from "node:util";
 import { AttachedCluster } from "./attached.ts";
 import { checks } from "./checks.ts";
+import { notRun } from "./conformance/not_run.ts";
+import { conformance } from "./conformance/run.ts";
+import { faults, reasons, summary } from "./conformance/verdict.ts";
 import { keep } from "./keeper.ts";
 import { type ClusterOptions, defaults, dirOf, kubernetesVersion, programs } from "./options.ts";
 import { type CheckResult, choose, count, runChecks } from "./runner.ts";
@@ -18,6 +21,8 @@ deno run -A tests/kubelet/main.ts kubectl [--cluster NAME] -- ARGUMENT…
 deno run -A tests/kubelet/main.ts run [--cluster NAME] -- PROGRAM ARGUMENT…    a program on the node
 deno run -A tests/kubelet/main.ts order [--cluster NAME] restartDaemon|killDaemon|restartKubelet|reboot|registryDown|registryUp
 deno run -A tests/kubelet/main.ts down [--name NAME]
+deno run -A tests/kubelet/main.ts conformance [--focus PATTERN] [--parallel N]
+    Kubernetes' own tests in a cluster of their own. They need scripts/setup --kubernetes-e2e, too.
 
 NAME is "${defaults.name}" unless given; several clusters may run side by side. CHECK is part of a check's name, or an item of --list.
 Logs of a cluster's programs: ${dirOf("NAME")}/*.log
@@ -40,7 +45,8 @@ async function main(args: string[]): Promise<number> {
       full: { type: "boolean", default: false },
       list: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
-      parallel: { type: "string", default: "3" },
+      parallel: { type: "string" },
+      focus: { type: "string" },
       help: { type: "boolean", short: "h", default: false },
     },
   });
@@ -58,6 +64,7 @@ async function main(args: string[]): Promise<number> {
         oldRunc: values["old-runc"],
         cgroupDriver: oneOf("--cgroup-driver", values["cgroup-driver"], ["cgroupfs", "systemd"]),
         statsFromCRI: values["stats-from-cri"],
+        registryPort: defaults.registryPort,
         addons: !values["no-addons"],
         owner: 0,
       }, console.log);
@@ -82,6 +89,8 @@ async function main(args: string[]): Promise<number> {
       await new AttachedCluster(name)[oneOf("order", positionals[0], orders)]();
       return 0;
     }
+    case "conformance":
+      return await conform(values);
     case "down":
       await down(name);
       return 0;
@@ -102,7 +111,7 @@ function oneOf<T extends string>(what: string, value: string | undefined, allowe
 async function check(
   name: string,
   wanted: string[],
-  { full, list, json, parallel }: { full: boolean; list: boolean; json: boolean; parallel: string },
+  { full, list, json, parallel = "3" }: { full: boolean; list: boolean; json: boolean; parallel?: string },
 ): Promise<number> {
   const chosen = choose(checks, wanted, full || list);
   if (chosen.length === 0) {
@@ -122,6 +131,13 @@ async function check(
   const results = await runChecks(new AttachedCluster(name), chosen, { parallel: Number(parallel), tell });
   console.log(json ? JSON.stringify(results, null, 2) : count(results));
   return results.some(({ state }) => state === "failed") ? 1 : 0;
+}
+
+async function conform({ focus, parallel }: { focus?: string; parallel?: string }): Promise<number> {
+  const result = await conformance({ focus, parallel: parallel ? Number(parallel) : undefined, say: console.log });
+  const found = faults(result.specs, focus ? [] : notRun);
+  console.log([...reasons(result.specs, notRun), ...found, summary(result)].join("\n"));
+  return found.length === 0 ? 0 : 1;
 }
 
 async function pass(cluster: AttachedCluster, program: string, args: string[]): Promise<number> {

@@ -14,6 +14,8 @@ export interface ClusterOptions {
   cgroupDriver: "cgroupfs" | "systemd";
   /** The kubelet takes stats from the runtime and not from its cadvisor. */
   statsFromCRI: boolean;
+  /** Where the registry listens that all images come from. */
+  registryPort: number;
   /** Without DNS and metrics: up sooner. */
   addons: boolean;
   /** Pid of the process that the cluster ends with; 0: it stays until it is told to end. */
@@ -27,6 +29,7 @@ export const defaults: ClusterOptions = {
   oldRunc: false,
   cgroupDriver: "cgroupfs",
   statsFromCRI: false,
+  registryPort: 5000,
   addons: true,
   owner: 0,
 };

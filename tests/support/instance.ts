@@ -37,7 +37,8 @@ export class Instance extends Daemon {
   }
 
   #defaults(): Partially<Config> {
-    const mirrors = [{ url: this.node.registry?.url ?? "http://127.0.0.1:5000" }];
+    const url = this.node.registry?.url ?? "http://127.0.0.1:5000";
+    const mirrors = [{ url }];
     return {
       root: this.root,
       state: this.state,
@@ -50,7 +51,11 @@ export class Instance extends Daemon {
       defaultCgroupParent: this.node.pods,
       cni: { configDir: this.node.cniDir, pluginDirs: [tools.cniPlugins] },
       images: {
-        registries: { "registry.test": { mirrors }, "docker.io": { mirrors }, "127.0.0.1:5000": { plainHttp: true } },
+        registries: {
+          "registry.test": { mirrors },
+          "docker.io": { mirrors },
+          [new URL(url).host]: { plainHttp: true },
+        },
       },
     };
   }

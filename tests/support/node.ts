@@ -9,6 +9,8 @@ export interface NodeOptions extends HolderOptions {
   /** Without one, pods get no network until {@link TestNode.writeConflist} is called; default true. */
   conflist?: boolean;
   registry?: boolean;
+  /** Where it listens; default 5000. */
+  registryPort?: number;
   /** Its cgroup and its folders are called so; default: a new name. */
   name?: string;
   /** Pods and monitors are in systemd's slices below the one of this name. */
@@ -45,7 +47,9 @@ export class TestNode implements AsyncDisposable {
     try {
       for (const folder of [node.cniDir, node.leases, node.logs]) await Deno.mkdir(folder, { recursive: true });
       if (options.conflist !== false) await node.writeConflist();
-      if (options.registry !== false) node.registry = await Registry.start(holder, `${root}/registry`);
+      if (options.registry !== false) {
+        node.registry = await Registry.start(holder, `${root}/registry`, options.registryPort);
+      }
     } catch (error) {
       await node[Symbol.asyncDispose]();
       throw error;

@@ -10,18 +10,19 @@ import { RegistryStorage } from "./registry_storage.ts";
 
 export class Registry {
   /** As the runtimes reach it, inside the node's network. */
-  readonly url = "http://127.0.0.1:5000";
+  readonly url: string;
   /** As image names call it; the runtimes are configured with {@link url} as its mirror. */
   readonly host = "registry.test";
   readonly storage: RegistryStorage;
   #child?: Deno.ChildProcess;
 
-  private constructor(private readonly holder: Holder, private readonly dir: string) {
+  private constructor(private readonly holder: Holder, private readonly dir: string, port: number) {
+    this.url = `http://127.0.0.1:${port}`;
     this.storage = new RegistryStorage(`${dir}/storage`);
   }
 
-  static async start(holder: Holder, dir: string): Promise<Registry> {
-    const registry = new Registry(holder, dir);
+  static async start(holder: Holder, dir: string, port = 5000): Promise<Registry> {
+    const registry = new Registry(holder, dir, port);
     await Deno.mkdir(registry.storage.root, { recursive: true });
     for (const { repository, tag, image } of smallImages()) await registry.add(repository, tag, image);
     await Deno.writeTextFile(
@@ -29,7 +30,7 @@ export class Registry {
       `version: 0.1
 log: {level: warn, accesslog: {disabled: true}}
 storage: {filesystem: {rootdirectory: ${dir}/storage}, delete: {enabled: true}, maintenance: {uploadpurging: {enabled: false}}}
-http: {addr: "127.0.0.1:5000"}
+http: {addr: "127.0.0.1:${port}"}
 `,
     );
     await registry.up();

@@ -1,7 +1,7 @@
 /** What nearly every stand-in image begins with: busybox with a shell that looks for files, as the published one has. */
 import { busyboxLayer } from "../../images/busybox.ts";
+import { hostProgram } from "../../images/host_program.ts";
 import type { Entry } from "../../images/tar.ts";
-import { run } from "../../support/command.ts";
 import type { Programs } from "./programs.ts";
 
 export const passwd = `root:x:0:0:root:/root:/bin/sh
@@ -34,24 +34,8 @@ export async function baseLayer(programs: Programs): Promise<Entry[]> {
     program("bin/sh", programs.sh),
     program("bin/pgrep", programs.pgrep),
     program("bin/ipcs", programs.ipcs),
-    ...await withLibraries("/bin/dash"),
+    ...await hostProgram("/bin/dash"),
   ];
 }
 
 export const program = (path: string, data: Uint8Array, mode = 0o755): Entry => ({ path, mode, data });
-
-/** A program of this machine and the shared objects it names, each at its own path. */
-async function withLibraries(path: string): Promise<Entry[]> {
-  const libraries = [...(await run("ldd", [path])).matchAll(/(?:^|\s)(\/\S+) \(0x/g)].map((match) => match[1]);
-  const folders = new Set(libraries.flatMap(parents));
-  return [
-    ...[...folders].map((path): Entry => ({ path, type: "5" })),
-    ...[path, ...libraries].map((file) => program(file.slice(1), Deno.readFileSync(file))),
-  ];
-}
-
-/** `/lib/x/y` → `lib`, `lib/x`. */
-function parents(file: string): string[] {
-  const parts = file.slice(1).split("/").slice(0, -1);
-  return parts.map((_, index) => parts.slice(0, index + 1).join("/"));
-}
