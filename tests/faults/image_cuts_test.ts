@@ -67,10 +67,10 @@ test(`${kills} kill -9 at random moments of pulls and removals`, async (random) 
   const times: number[] = [];
   let within = 0;
   for (let count = 0; count < kills; count++) {
-    const { settled } = walk.start();
+    const { settled, share } = walk.start();
     let running = true;
     settled.then(() => running = false);
-    await sleep(random() * length);
+    await sleep(random() * length * share);
     if (running) within++;
     const frozen = walk.freeze();
     if (random() < 0.5) await daemon.kill9();
@@ -97,10 +97,10 @@ for (const kind of ["ext4", "xfs"] as const) {
     const times: number[] = [];
     let within = 0;
     for (let count = 0; count < cuts; count++) {
-      const { settled } = walk.start();
+      const { settled, share } = walk.start();
       let running = true;
       settled.then(() => running = false);
-      await sleep(random() * length);
+      await sleep(random() * length * share);
       if (running) within++;
       const frozen = walk.freezeForPowerCut();
       await disk.cut();

@@ -10,6 +10,8 @@ import type { TestNode } from "../support/node.ts";
 import { file, tar } from "../unit/images/tar_builder.ts";
 
 const megabyte = 1 << 20;
+/** A removal takes so much of the time of a pull. */
+const REMOVAL = 0.05;
 /** Where the tar starts in a layer's file: behind the superblock. */
 const TAR_START = 4096;
 
@@ -69,9 +71,10 @@ export class ImageWalk {
     return each;
   }
 
-  /** Starts pulls and removals; each of them may be cut at any time from now on. */
-  start(): { settled: Promise<unknown> } {
+  /** Starts pulls and removals; each of them may be cut at any time from now on. `share`: how long they take, of a pull. */
+  start(): { settled: Promise<unknown>; share: number } {
     const names = Object.keys(images).filter(() => this.random() < 0.7);
+    const pulls = names.some((name) => this.#known.get(name) !== "there");
     const running = (names.length > 0 ? names : ["a"]).map(async (name) => {
       const wasThere = this.#known.get(name) === "there";
       this.#known.set(name, "either");
@@ -81,7 +84,7 @@ export class ImageWalk {
         // It was cut: the look afterwards decides.
       }
     });
-    return { settled: Promise.all(running) };
+    return { settled: Promise.all(running), share: pulls ? 1 : REMOVAL };
   }
 
   /** What was answered until now must hold; what is answered from now on may not. */
