@@ -4,6 +4,8 @@ import { type TreeUsage, treeUsage } from "./tree_usage.ts";
 
 /** A figure is at most this old, in milliseconds, when somebody asks often enough. */
 const MAX_AGE = 10_000;
+/** Milliseconds. */
+const STOP_GRACE = 2_000;
 
 /** The folders that containers write to, `<root>/containers/<id>/{upper,work}`, and how much is in them. */
 export class WritableFolders implements AsyncDisposable {
@@ -68,9 +70,13 @@ export class WritableFolders implements AsyncDisposable {
     return sum;
   }
 
+  /** What is not removed within moments is left to the next start. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#usage.clear();
-    await Promise.allSettled(this.#removals);
+    let timer: number | undefined;
+    const over = new Promise<void>((resolve) => timer = setTimeout(resolve, STOP_GRACE));
+    await Promise.race([Promise.allSettled(this.#removals), over]);
+    clearTimeout(timer);
   }
 
   #track(id: string): void {
