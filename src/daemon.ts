@@ -27,6 +27,7 @@ import {
   limitHeaps,
   lockFile,
   programs,
+  readKeyPair,
   releaseMemory,
   selfCommand,
   watchDirectory,
@@ -143,7 +144,7 @@ export async function startDaemon(
     logger: logger.with({ part: "streaming" }),
     address: config.streaming.address,
     port: config.streaming.port,
-    tls: readTls(config.streaming),
+    tls: readKeyPair(kernel, config.streaming),
     idleTimeout: config.streaming.idleTimeoutSeconds * 1_000,
   });
   stack.use(streaming);
@@ -230,13 +231,6 @@ function releaseMemoryWhenIdle(pods: Pods): Disposable {
     releaseMemory();
   }, IDLE_INTERVAL);
   return { [Symbol.dispose]: () => clearInterval(timer) };
-}
-
-const PEM_MAX = 1 << 20;
-
-function readTls({ tlsCertFile, tlsKeyFile }: Config["streaming"]): { cert: string; key: string } | undefined {
-  if (tlsCertFile === "") return undefined;
-  return { cert: kernel.readText(tlsCertFile, PEM_MAX), key: kernel.readText(tlsKeyFile, PEM_MAX) };
 }
 
 /** The store has one writer: the lock goes with the process, however it ends. */

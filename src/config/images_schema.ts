@@ -1,5 +1,6 @@
 import { flag, integer, records, section, table, text, texts } from "./fields.ts";
 import * as rules from "./rules.ts";
+import { tlsFields } from "./tls_fields.ts";
 import type { Config } from "./types.ts";
 
 const MIB = 1024 * 1024;
@@ -179,20 +180,7 @@ export const images = section<Config["images"]>("Images and registries.", {
         allowed: "host:port, or empty",
         check: rules.listenAddress,
       }),
-      tlsCertFile: text({
-        doc: "Certificate chain in PEM, for TLS. Empty: plain HTTP.",
-        default: "",
-        reload: "restart",
-        allowed: "an absolute path, or empty",
-        check: rules.absolutePathOrEmpty,
-      }),
-      tlsKeyFile: text({
-        doc: "The certificate's key, in PEM.",
-        default: "",
-        reload: "restart",
-        allowed: "an absolute path, or empty",
-        check: rules.absolutePathOrEmpty,
-      }),
+      ...tlsFields,
     },
   ),
   unfinished: section<Config["images"]["unfinished"]>(

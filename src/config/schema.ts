@@ -1,6 +1,7 @@
 import { choice, integer, type Nodes, section, type Shape, table, text, texts } from "./fields.ts";
 import { images } from "./images_schema.ts";
 import * as rules from "./rules.ts";
+import { tlsFields } from "./tls_fields.ts";
 import type { Config } from "./types.ts";
 
 const MIB = 1024 * 1024;
@@ -154,20 +155,7 @@ const shape: Shape<Config> = {
       min: 0,
       max: 65_535,
     }),
-    tlsCertFile: text({
-      doc: "Certificate chain in PEM, for TLS. Empty: plain HTTP.",
-      default: "",
-      reload: "restart",
-      allowed: "an absolute path, or empty",
-      check: rules.absolutePathOrEmpty,
-    }),
-    tlsKeyFile: text({
-      doc: "The certificate's private key in PEM.",
-      default: "",
-      reload: "restart",
-      allowed: "an absolute path, or empty; set exactly when `tlsCertFile` is",
-      check: rules.absolutePathOrEmpty,
-    }),
+    ...tlsFields,
     idleTimeoutSeconds: integer({
       doc: "A session in which no byte has gone either way for so long is ended.",
       default: 4 * 3_600,

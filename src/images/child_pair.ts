@@ -5,24 +5,15 @@ import {
   type Child,
   enlargePipe,
   type Kernel,
-  pipe,
   type Programs,
   selfCommand,
   SIGKILL,
 } from "../sys/mod.ts";
-import {
-  type FetchCommand,
-  type FetchEvent,
-  type FetchSource,
-  LineSplitter,
-  type ParseEvent,
-  type ParseTask,
-} from "./child_events.ts";
+import type { FetchCommand, FetchEvent, FetchSource, ParseEvent, ParseTask } from "./child_events.ts";
+import { CHILD_NICE, linesOf, Pipes } from "./child_start.ts";
 import { readParseEvent } from "./parse_events.ts";
 import { childEnvironment, type ChildEnvironmentOptions } from "./child_environment.ts";
 
-/** See setpriority(2): they get a third of the processor time of what runs beside them. */
-const CHILD_NICE = 5;
 /** Milliseconds; a move to another cgroup costs some itself, and a small image is here by then. */
 const SET_ASIDE_AFTER = 150;
 /** Bytes between the two, so that they take turns less often. */
@@ -161,12 +152,10 @@ export class ChildPair implements AsyncDisposable {
   }
 
   async #read(fd: AsyncFd, limit: number, take: (line: string) => void): Promise<void> {
-    const lines = new LineSplitter(limit);
-    const buffer = new Uint8Array(1 << 16);
     try {
-      for (let count = await fd.read(buffer); count !== null; count = await fd.read(buffer)) {
+      for await (const lines of linesOf(fd, limit)) {
         this.#lastSign = performance.now();
-        lines.push(buffer.subarray(0, count)).forEach(take);
+        lines.forEach(take);
       }
     } catch (error) {
       this.#parseError ??= { message: messageOf(error) };
@@ -219,30 +208,5 @@ export class ParseFailure extends RpcError {
   /** @param stream the layer, where it is one's. */
   constructor(message: string, readonly stream?: number) {
     super(Code.FAILED_PRECONDITION, message);
-  }
-}
-
-/** Pipes whose ends are closed together, but for those that somebody keeps. */
-class Pipes implements Disposable {
-  #kernel: Kernel;
-  #ends = new Set<number>();
-
-  constructor(kernel: Kernel) {
-    this.#kernel = kernel;
-  }
-
-  open(): { read: number; write: number } {
-    const ends = pipe();
-    this.#ends.add(ends.read).add(ends.write);
-    return ends;
-  }
-
-  keep(end: number): number {
-    this.#ends.delete(end);
-    return end;
-  }
-
-  [Symbol.dispose](): void {
-    for (const end of this.#ends) this.#kernel.close(end);
   }
 }

@@ -1,6 +1,12 @@
+import { createHash } from "node:crypto";
 import { Code, RpcError } from "../rpc/status.ts";
 
 const SHA256 = /^sha256:[0-9a-f]{64}$/;
+
+/** `sha256:` and the hex digits of the digest of `content`. */
+export function sha256Digest(content: Uint8Array | string): string {
+  return `sha256:${createHash("sha256").update(content).digest("hex")}`;
+}
 
 /** True for `sha256:` and 64 lower-case hex digits: the only form that may become part of a path. */
 export function isDigest(text: unknown): text is string {

@@ -137,10 +137,11 @@ export class LayerStore {
       for (const note of notes) {
         const part = `${staging}/${partName(note.stream)}`;
         // The process that wrote it ends when the daemon does, but not in the same moment.
-        while (!hasNoWriter(this.#kernel, part) && Date.now() < deadline) {
+        let isFree = hasNoWriter(this.#kernel, part);
+        for (; !isFree && Date.now() < deadline; isFree = hasNoWriter(this.#kernel, part)) {
           await new Promise((done) => setTimeout(done, 20));
         }
-        if (hasNoWriter(this.#kernel, part)) whole.push(note);
+        if (isFree) whole.push(note);
       }
       if (whole.length > 0) await this.commit(staging, whole);
     }

@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
 import type { ParseEvent, ParseTask } from "./child_events.ts";
+import { sha256Digest } from "./digest.ts";
 import { parseManifest } from "./documents.ts";
 import {
   DOCUMENT_STREAM,
@@ -126,7 +126,7 @@ class Parser {
     }
     this.#document = undefined;
     const bytes = concat(document.parts, document.length);
-    const digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+    const digest = sha256Digest(bytes);
     switch (document.start.role) {
       case "config":
         return this.#config(bytes, digest);

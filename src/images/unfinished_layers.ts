@@ -26,10 +26,9 @@ export class UnfinishedLayers {
 
   /** The latest first. `writtenAt`: milliseconds since the epoch. What a pull needs that runs is not among them. */
   list(): { diffId: string; size: number; writtenAt: number }[] {
-    const { kernel, layers, needed, isMounted } = this.#dependencies;
+    const { kernel, layers, needed } = this.#dependencies;
     const named = needed();
-    const free = (diffId: string) => !named.has(diffId) && !layers.isHeld(diffId) && !isMounted(diffId);
-    return layers.diffIds.filter(free).map((diffId) => {
+    return layers.diffIds.filter((diffId) => this.#isFree(diffId, () => named)).map((diffId) => {
       const path = layers.path(diffId);
       const writtenAt = kernel.exists(path) ? Number(kernel.stat(path).mtime / 1_000_000n) : 0;
       return { diffId, size: layers.get(diffId)!.size, writtenAt };
@@ -64,8 +63,14 @@ export class UnfinishedLayers {
   }
 
   async #remove(diffId: string): Promise<void> {
-    const { layers, needed, isMounted } = this.#dependencies;
+    const { layers, needed } = this.#dependencies;
     // A pull may have begun meanwhile.
-    if (!layers.isHeld(diffId) && !needed().has(diffId) && !isMounted(diffId)) await layers.remove(diffId);
+    if (this.#isFree(diffId, needed)) await layers.remove(diffId);
+  }
+
+  /** The layers that images name are asked for last: they are many. */
+  #isFree(diffId: string, named: () => Set<string>): boolean {
+    const { layers, isMounted } = this.#dependencies;
+    return !layers.isHeld(diffId) && !isMounted(diffId) && !named().has(diffId);
   }
 }

@@ -37,9 +37,9 @@ export class Upkeep {
   ): Promise<PrunePlan> {
     const { layers, list, take, isLayerMounted, unfinished } = this.#dependencies;
     const plan: PrunePlan = { images: [], bytesFreed: 0, kept: [] };
-    const since = BigInt(Date.now() - unusedSeconds * 1000) * 1_000_000n;
+    const before = Date.now() - unusedSeconds * 1000;
     for (const image of list()) {
-      const reason = this.#keeper(image, inUse, since);
+      const reason = this.#keeper(image, inUse, BigInt(before) * 1_000_000n);
       if (reason === undefined) plan.images.push(image);
       else plan.kept.push({ image, reason });
     }
@@ -49,11 +49,10 @@ export class Upkeep {
     plan.bytesFreed = layers.size(
       [...gone].filter((diffId) => !needed.has(diffId) && !layers.isHeld(diffId) && !isLayerMounted(diffId)),
     );
-    const left = Date.now() - unusedSeconds * 1000;
-    for (const { size, writtenAt } of unfinished.list()) if (writtenAt <= left) plan.bytesFreed += size;
+    for (const { size, writtenAt } of unfinished.list()) if (writtenAt <= before) plan.bytesFreed += size;
     if (dryRun) return plan;
     for (const image of plan.images) await take(image);
-    await unfinished.drop(left);
+    await unfinished.drop(before);
     return plan;
   }
 

@@ -1,5 +1,6 @@
 import { Code, messageOf, RpcError } from "../rpc/status.ts";
 import type { Logger } from "../observe/types.ts";
+import { within } from "../sys/mod.ts";
 import type { Store } from "./store.ts";
 import { ProgramSlots } from "./program_slots.ts";
 import { Turnstile } from "./turnstile.ts";
@@ -299,10 +300,7 @@ export class Jobs {
   async stop(grace: number): Promise<void> {
     const reason = new RpcError(Code.UNAVAILABLE, "the daemon stops; ask again when it is back");
     for (const { job } of this.#running.values()) job.abort(reason);
-    let timer: number | undefined;
-    const over = new Promise<void>((resolve) => timer = setTimeout(resolve, grace));
-    await Promise.race([this.idle(), over]);
-    clearTimeout(timer);
+    await within(grace, this.idle());
   }
 
   /** At start: takes down what a job of a process that died had made and not yet stored. Rows that fail stay. */

@@ -27,6 +27,8 @@ export {
 } from "./processes.ts";
 export { type MountInfo, mountsBelow, parseMountInfo } from "./mountinfo.ts";
 export { KeyedQueue } from "./keyed_queue.ts";
+export { readKeyPair } from "./key_pair.ts";
+export { within } from "./within.ts";
 export { watchDirectory } from "./watch_directory.ts";
 export { ATTEND_MISUSED, attendProgram } from "./attend/program.ts";
 export { pauseProgram } from "./pause/program.ts";

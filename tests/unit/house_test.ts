@@ -37,7 +37,10 @@ const ARROWS: Record<string, string[]> = {
 const LEAVES = ["rpc", "config", "observe"];
 /** Siblings of which one may name the other's types. */
 const TYPE_ARROWS: Record<string, string[]> = { oci: ["images"], stats: ["oci"] };
-/** Files that are a door of their own beside mod.ts: types without code, the client, which the daemon must not load, and what runs before all. */
+/**
+ * Files that are a door of their own beside mod.ts: types without code, the client, which the daemon must not load, and what
+ * runs before all.
+ */
 const SIDE_DOORS =
   /^src\/(?:[a-z]+\/types\.ts|rpc\/status\.ts|rpc\/client\.ts|oci\/spec\.ts|sys\/(?:kernel|programs|replace_process)\.ts)$/;
 /** Where a second process of the same file starts, and what puts the house together. */

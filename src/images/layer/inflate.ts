@@ -82,7 +82,7 @@ class GzipInflater implements Inflater {
   }
 
   end(): void {
-    this.#decoder.finish(zlib.constants.Z_FINISH);
+    this.#decoder.finish();
   }
 
   close(): void {
@@ -160,12 +160,12 @@ class Decoder {
 
   /** Returns what the decoder did not want: its stream has ended before. */
   write(bytes: Uint8Array): Uint8Array {
-    return this.#run(0, bytes);
+    return this.#run(zlib.constants.Z_NO_FLUSH, bytes);
   }
 
   /** @throws when the stream has not ended. */
-  finish(flush: number): void {
-    this.#run(flush, new Uint8Array(0));
+  finish(): void {
+    this.#run(zlib.constants.Z_FINISH, new Uint8Array(0));
   }
 
   close(): void {

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { sha256Digest } from "../digest.ts";
 import { SUPERBLOCK_AREA, writeImage } from "../erofs/image.ts";
 import { Inode, S_IFDIR } from "../erofs/inode.ts";
 import type { Xattr } from "../tar/entry.ts";
@@ -9,8 +10,7 @@ import type { DirectoryAttributes, MergedDirectories } from "./merged_directorie
 /** What an image's stack of layers is called: https://github.com/opencontainers/image-spec/blob/main/config.md#layer-chainid */
 export function chainId(diffIds: string[]): string {
   return diffIds.reduce(
-    (chain, diffId) =>
-      chain === "" ? diffId : `sha256:${createHash("sha256").update(`${chain} ${diffId}`).digest("hex")}`,
+    (chain, diffId) => chain === "" ? diffId : sha256Digest(`${chain} ${diffId}`),
     "",
   );
 }

@@ -1,5 +1,5 @@
 import type { Logger } from "../../observe/types.ts";
-import type { Kernel } from "../../sys/mod.ts";
+import { type Kernel, within } from "../../sys/mod.ts";
 import { type TreeUsage, treeUsage } from "./tree_usage.ts";
 
 /** A figure is at most this old, in milliseconds, when somebody asks often enough. */
@@ -73,10 +73,7 @@ export class WritableFolders implements AsyncDisposable {
   /** What is not removed within moments is left to the next start. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#usage.clear();
-    let timer: number | undefined;
-    const over = new Promise<void>((resolve) => timer = setTimeout(resolve, STOP_GRACE));
-    await Promise.race([Promise.allSettled(this.#removals), over]);
-    clearTimeout(timer);
+    await within(STOP_GRACE, Promise.allSettled(this.#removals));
   }
 
   #track(id: string): void {

@@ -97,7 +97,7 @@ function blob(name: string, digest: string, repositories: Repositories, range: s
   if (!isDigest(digest)) return failure(400, "DIGEST_INVALID", "this is not a digest");
   const found = repositories.blob(name, digest);
   if (!found) return failure(404, "BLOB_UNKNOWN", `${name} has no blob ${digest} on this node`);
-  const size = found instanceof Uint8Array ? found.length : found.size;
+  const size = sizeOf(found);
   const all = whole(found, digest, "application/octet-stream");
   const part = range === undefined ? undefined : parseRange(range, size);
   if (!part) return all;
@@ -159,8 +159,12 @@ function document(value: unknown, type: string): Answer {
   };
 }
 
+function sizeOf(blob: ServedBlob): number {
+  return blob instanceof Uint8Array ? blob.length : blob.size;
+}
+
 function whole(blob: ServedBlob, digest: string, type: string): Answer {
-  const size = blob instanceof Uint8Array ? blob.length : blob.size;
+  const size = sizeOf(blob);
   return {
     status: 200,
     headers: {

@@ -44,17 +44,17 @@ export class Content {
   async #verify(layer: ServedLayer): Promise<void> {
     const running = this.#verifying.get(layer.digest);
     if (running) return await running;
-    const work = (async () => {
-      const hash = createHash("sha256");
-      for await (const piece of pieces(layer, 0, layer.size)) hash.update(piece);
-      this.#judge(layer, hash.digest("hex"));
-    })();
+    const work = this.#readThrough({ blob: layer, digest: layer.digest, start: 0, end: layer.size });
     this.#verifying.set(layer.digest, work);
     try {
       await work;
     } finally {
       this.#verifying.delete(layer.digest);
     }
+  }
+
+  async #readThrough(body: NonNullable<Answer["body"]>): Promise<void> {
+    for await (const _ of this.read(body));
   }
 
   #judge(layer: ServedLayer, hex: string): void {

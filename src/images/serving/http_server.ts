@@ -118,7 +118,6 @@ class Client {
   #patience: HttpServerOptions["patience"];
   #rest = new Uint8Array(0);
   #timer = 0;
-
   #onStuck: (written: Promise<unknown>) => void;
 
   constructor(
@@ -133,9 +132,8 @@ class Client {
 
   /** Up to the empty line; undefined at the end of the connection. */
   async head(isFirst: boolean): Promise<string | "too long" | undefined> {
-    const until = (milliseconds: number) => this.#closeAfter(milliseconds);
     let hasBegun = isFirst || this.#rest.length > 0;
-    until(hasBegun ? this.#patience.head : this.#patience.idle);
+    this.#closeAfter(hasBegun ? this.#patience.head : this.#patience.idle);
     const buffer = new Uint8Array(MAX_HEAD);
     for (;;) {
       const end = endOfHead(this.#rest);
@@ -147,7 +145,7 @@ class Client {
       if (this.#rest.length > MAX_HEAD) return "too long";
       const count = await this.#connection.read(buffer);
       if (count === null) return undefined;
-      if (!hasBegun) until(this.#patience.head);
+      if (!hasBegun) this.#closeAfter(this.#patience.head);
       hasBegun = true;
       const joined = new Uint8Array(this.#rest.length + count);
       joined.set(this.#rest);

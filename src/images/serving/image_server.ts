@@ -1,18 +1,8 @@
 import type { Config } from "../../config/types.ts";
 import type { Logger } from "../../observe/types.ts";
 import { messageOf } from "../../rpc/status.ts";
-import {
-  type AsyncFd,
-  asyncFd,
-  type Child,
-  type Kernel,
-  pipe,
-  type Programs,
-  selfCommand,
-  SIGKILL,
-} from "../../sys/mod.ts";
-import { childEnvironment } from "../child_environment.ts";
-import { LineSplitter } from "../child_events.ts";
+import { type AsyncFd, type Child, type Kernel, type Programs, readKeyPair, SIGKILL, within } from "../../sys/mod.ts";
+import { linesOf, startChild } from "../child_start.ts";
 import { type LayerFiles, plainImage } from "../transfer/export_plan.ts";
 import type { ImageRecord } from "../types.ts";
 import type { ServeCommand, ServedImage, ServeEvent, ServeTask } from "./types.ts";
@@ -28,9 +18,7 @@ export interface ImageServerOptions {
   setAside?: (pid: number) => Promise<void>;
 }
 
-const PEM_MAX = 1 << 20;
 const MAX_LINE = 1 << 16;
-const CHILD_NICE = 5;
 /** Milliseconds until a process that ended is started again: twice as long each time, unless it had run for the longest. */
 const [FIRST_PAUSE, LONGEST_PAUSE] = [1_000, 60_000];
 
@@ -74,9 +62,7 @@ export class ImageServer implements AsyncDisposable {
         reason,
         milliseconds: pause,
       });
-      let timer = 0;
-      await Promise.race([this.#stopped.promise, new Promise((resolve) => timer = setTimeout(resolve, pause))]);
-      clearTimeout(timer);
+      await within(pause, this.#stopped.promise);
     }
   }
 
@@ -84,39 +70,23 @@ export class ImageServer implements AsyncDisposable {
   async #run(): Promise<string> {
     const { kernel, programs, list, setAside } = this.#options;
     const task = this.#task();
-    const [input, events] = [pipe(), pipe()];
-    const [program, ...args] = selfCommand("__images");
-    try {
-      this.#child = programs.spawn(program, args, {
-        env: childEnvironment(kernel, { network: false }),
-        fds: { 0: input.read, 2: events.write },
-      });
-    } catch (error) {
-      for (const end of [input.write, events.read]) kernel.close(end);
-      throw error;
-    } finally {
-      for (const end of [input.read, events.write]) kernel.close(end);
-    }
-    const child = this.#child;
-    kernel.setPriority(child.pid, CHILD_NICE);
+    const { child, input, events } = startChild(kernel, programs, "__images");
+    this.#child = child;
     setAside?.(child.pid).catch(() => {});
-    this.#commands = asyncFd(input.write);
+    this.#commands = input;
     this.#send(task);
     for (const image of list()) this.changed(image.id, image);
-    const lines = asyncFd(events.read);
     let reason = "";
     try {
-      const splitter = new LineSplitter(MAX_LINE);
-      const buffer = new Uint8Array(1 << 12);
-      for (let count = await lines.read(buffer); count !== null; count = await lines.read(buffer)) {
-        for (const line of splitter.push(buffer.subarray(0, count))) reason = this.#heard(line) ?? reason;
+      for await (const lines of linesOf(events, MAX_LINE)) {
+        for (const line of lines) reason = this.#heard(line) ?? reason;
       }
       const { code, signal } = await child.status;
       return reason || (signal === 0 ? `exit code ${code}` : `signal ${signal}`);
     } finally {
-      this.#commands.close();
       this.#commands = undefined;
-      lines.close();
+      input.close();
+      events.close();
       child.kill(SIGKILL);
       await child.status;
     }
@@ -139,12 +109,11 @@ export class ImageServer implements AsyncDisposable {
   }
 
   #task(): ServeTask {
-    const { kernel, config: { address, tlsCertFile, tlsKeyFile } } = this.#options;
+    const { kernel, config } = this.#options;
+    const { address } = config;
     const colon = address.lastIndexOf(":");
     const hostname = address.slice(0, colon).replace(/^\[(.*)\]$/, "$1");
-    const task: ServeTask = { hostname, port: Number(address.slice(colon + 1)) };
-    if (tlsCertFile === "") return task;
-    return { ...task, tls: { cert: kernel.readText(tlsCertFile, PEM_MAX), key: kernel.readText(tlsKeyFile, PEM_MAX) } };
+    return { hostname, port: Number(address.slice(colon + 1)), tls: readKeyPair(kernel, config) };
   }
 
   /** Undefined for what cannot be served. */

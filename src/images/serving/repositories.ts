@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { sha256Digest } from "../digest.ts";
 import type { ServedImage, ServedLayer } from "./types.ts";
 
 export interface ServedManifest {
@@ -25,7 +25,7 @@ export class Repositories {
     const bytes = Uint8Array.fromBase64(image.manifest);
     const blobs = new Map<string, ServedBlob>(image.layers.map((layer) => [layer.digest, layer]));
     blobs.set(image.id, Uint8Array.fromBase64(image.config));
-    const digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+    const digest = sha256Digest(bytes);
     this.#images.set(image.id, { image, manifest: { digest, bytes }, blobs });
     for (const repository of image.repositories) {
       const ids = this.#byRepository.get(repository) ?? new Set();

@@ -1,5 +1,5 @@
 import { createHash, type Hash } from "node:crypto";
-import { isDigest } from "../digest.ts";
+import { isDigest, sha256Digest } from "../digest.ts";
 import { array, object } from "../documents.ts";
 import { OCI_CONFIG, OCI_INDEX, OCI_MANIFEST } from "../media_types.ts";
 import type { TarEntry } from "../tar/entry.ts";
@@ -107,7 +107,7 @@ export class ArchiveIndexer {
         config: this.#descriptor(Config, OCI_CONFIG),
         layers: array(Layers ?? [], "Layers", 1_000).map((name) => this.#descriptor(name, PLAIN_LAYER)),
       });
-      const digest = `sha256:${createHash("sha256").update(manifest).digest("hex")}`;
+      const digest = sha256Digest(manifest);
       documents[digest] = manifest.toBase64();
       const descriptor = { mediaType: OCI_MANIFEST, digest, size: manifest.length };
       const tags = array(RepoTags ?? [], "RepoTags", 1_000).map(String);

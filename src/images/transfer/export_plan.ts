@@ -1,6 +1,5 @@
-import { createHash } from "node:crypto";
 import { Code, RpcError } from "../../rpc/status.ts";
-import { digestHex } from "../digest.ts";
+import { digestHex, sha256Digest } from "../digest.ts";
 import { SUPERBLOCK_AREA } from "../erofs/image.ts";
 import { OCI_CONFIG, OCI_INDEX, OCI_MANIFEST } from "../media_types.ts";
 import type { ImageRecord, LayerRecord } from "../types.ts";
@@ -32,7 +31,7 @@ export function planExport(images: ExportedImage[], layers: LayerFiles): ExportE
     const { config, manifest, layers: entries } = plainImage(image, layers);
     for (const entry of entries) blobs.set(entry.diffId, entry);
     blobs.set(image.id, document(blobName(image.id), config));
-    const digest = digestOf(manifest);
+    const digest = sha256Digest(manifest);
     blobs.set(digest, document(blobName(digest), manifest));
     const entry = { mediaType: OCI_MANIFEST, digest, size: manifest.length };
     if (names.length === 0) manifests.push(entry);
@@ -61,7 +60,7 @@ export function plainImage(
   layers: LayerFiles,
 ): { config: Uint8Array; manifest: Uint8Array; layers: LayerEntry[] } {
   const config = new TextEncoder().encode(image.config);
-  if (digestOf(config) !== image.id) {
+  if (sha256Digest(config) !== image.id) {
     throw new RpcError(Code.FAILED_PRECONDITION, `the config of ${image.id} was not kept as it came; pull it again`);
   }
   const entries = image.layers.map((diffId) => layerEntry(diffId, layers));
@@ -96,8 +95,4 @@ function json(value: unknown): Uint8Array {
 
 function blobName(digest: string): string {
   return `blobs/sha256/${digestHex(digest)}`;
-}
-
-export function digestOf(bytes: Uint8Array): string {
-  return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
 }

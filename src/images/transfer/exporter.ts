@@ -1,21 +1,17 @@
 import { Code, messageOf, RpcError } from "../../rpc/status.ts";
 import {
-  asyncFd,
   type Kernel,
   O_CREAT,
   O_EXCL,
   O_NOFOLLOW,
   O_NONBLOCK,
   O_WRONLY,
-  pipe,
   type Programs,
   S_IFIFO,
   S_IFMT,
-  selfCommand,
   SIGKILL,
 } from "../../sys/mod.ts";
-import { LineSplitter } from "../child_events.ts";
-import { childEnvironment } from "../child_environment.ts";
+import { linesOf, startChild } from "../child_start.ts";
 import type { LayerStore } from "../layer_store.ts";
 import type { ImageRecord } from "../types.ts";
 import { type ExportedImage, layerEntry, planExport } from "./export_plan.ts";
@@ -35,7 +31,6 @@ export interface ExportOptions {
 const MAX_LINE = 1 << 20;
 /** Milliseconds for the reader of a fifo to open it. */
 const READER_TIMEOUT = 5_000;
-const CHILD_NICE = 5;
 
 /** The images that names stand for, each once; one that is named by ID goes under all its names. @throws {RpcError} NOT_FOUND */
 export function selectImages(names: string[], resolve: (name: string) => ImageRecord | undefined): ExportedImage[] {
@@ -165,18 +160,9 @@ export class Exporter {
     output: number | undefined,
     { signal, onBytes }: { signal?: AbortSignal; onBytes: (bytes: number) => void },
   ): Promise<void> {
-    const [input, events] = [pipe(), pipe()];
-    const [program, ...args] = selfCommand("__export");
-    const child = this.#programs.spawn(program, args, {
-      env: childEnvironment(this.#kernel, { network: false }),
-      fds: output === undefined ? { 0: input.read, 2: events.write } : { 0: input.read, 1: output, 2: events.write },
-    });
-    this.#kernel.close(input.read);
-    this.#kernel.close(events.write);
-    this.#kernel.setPriority(child.pid, CHILD_NICE);
+    const { child, input, events } = startChild(this.#kernel, this.#programs, "__export", output);
     const stop = () => child.kill(SIGKILL);
     signal?.addEventListener("abort", stop);
-    const [tasks, lines] = [asyncFd(input.write), asyncFd(events.read)];
     let failure = "";
     const take = (line: string) => {
       if (!line.startsWith("{")) return void (failure ||= line);
@@ -185,22 +171,18 @@ export class Exporter {
       else failure = event.message;
     };
     try {
-      const given = tasks.write(new TextEncoder().encode(JSON.stringify(task))).catch(() => {}).finally(() =>
-        tasks.close()
+      const given = input.write(new TextEncoder().encode(JSON.stringify(task))).catch(() => {}).finally(() =>
+        input.close()
       );
-      const splitter = new LineSplitter(MAX_LINE);
-      const buffer = new Uint8Array(1 << 14);
-      for (let count = await lines.read(buffer); count !== null; count = await lines.read(buffer)) {
-        splitter.push(buffer.subarray(0, count)).forEach(take);
-      }
+      for await (const lines of linesOf(events, MAX_LINE)) lines.forEach(take);
       await given;
       const { code } = await child.status;
       signal?.throwIfAborted();
       if (code !== 0) throw new RpcError(Code.INTERNAL, `the export failed: ${failure || `exit code ${code}`}`);
     } finally {
       signal?.removeEventListener("abort", stop);
-      tasks.close();
-      lines.close();
+      input.close();
+      events.close();
       child.kill(SIGKILL);
       await child.status;
     }
