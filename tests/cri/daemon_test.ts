@@ -8,20 +8,15 @@ import { Workbench } from "../support/pods.ts";
 import { onSkiff } from "../support/runtime_under_test.ts";
 import { sleep, tryRun } from "../support/command.ts";
 import { exists, tools } from "../support/tools.ts";
+import { rootTest } from "../support/root_test.ts";
 
 function test(name: string, body: (node: TestNode, daemon: Instance) => Promise<void>): void {
-  Deno.test({
-    name: `${name} (root)`,
-    ignore: Deno.uid() !== 0 || !onSkiff,
-    sanitizeOps: false,
-    sanitizeResources: false,
-    fn: async () => {
-      // Here the daemon makes /run/netns itself; what is mounted there stays in the node's mount namespace.
-      await using node = await TestNode.start({ privateNetnsDir: false });
-      await using daemon = new Instance(node);
-      await body(node, daemon);
-    },
-  });
+  rootTest(name, async () => {
+    // Here the daemon makes /run/netns itself; what is mounted there stays in the node's mount namespace.
+    await using node = await TestNode.start({ privateNetnsDir: false });
+    await using daemon = new Instance(node);
+    await body(node, daemon);
+  }, !onSkiff);
 }
 
 test("A daemon that stops without pods leaves no process, mount, namespace or cgroup", async (node, daemon) => {

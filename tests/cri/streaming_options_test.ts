@@ -5,18 +5,13 @@ import { Instance, type InstanceOptions } from "../support/instance.ts";
 import { TestNode } from "../support/node.ts";
 import { Workbench } from "../support/pods.ts";
 import { onSkiff } from "../support/runtime_under_test.ts";
+import { rootTest } from "../support/root_test.ts";
 
 function test(name: string, body: (node: TestNode) => Promise<void>): void {
-  Deno.test({
-    name: `${name} (root)`,
-    ignore: Deno.uid() !== 0 || !onSkiff,
-    sanitizeOps: false,
-    sanitizeResources: false,
-    fn: async () => {
-      await using node = await TestNode.start();
-      await body(node);
-    },
-  });
+  rootTest(name, async () => {
+    await using node = await TestNode.start();
+    await body(node);
+  }, !onSkiff);
 }
 
 /** A daemon with these settings and the URL of an exec session in a container that sleeps. */

@@ -8,6 +8,7 @@ export class Disk implements AsyncDisposable {
   readonly mountPoint: string;
   #file: string;
   #program: string;
+  #isCut = false;
 
   private constructor(readonly node: TestNode, readonly kind: "ext4" | "xfs") {
     this.mountPoint = `${node.root}/disk`;
@@ -30,7 +31,6 @@ export class Disk implements AsyncDisposable {
     await this.node.holder.run(this.#program, this.mountPoint);
     this.#isCut = true;
   }
-  #isCut = false;
 
   /** The file system as it is after the next boot. */
   async again(): Promise<void> {

@@ -9,8 +9,10 @@ import { assert } from "@std/assert";
 import { sleep } from "../support/command.ts";
 import { Instance } from "../support/instance.ts";
 import { TestNode } from "../support/node.ts";
+import { seeded } from "../support/random.ts";
+import { rootTest } from "../support/root_test.ts";
 import { Disk } from "./disk.ts";
-import { ImageWalk } from "./image_store.ts";
+import { type Frozen, ImageWalk } from "./image_store.ts";
 
 const kills = Number(Deno.env.get("SKIFF_TEST_KILLS") ?? 200);
 const powerCuts = Number(Deno.env.get("SKIFF_TEST_POWER_CUTS") ?? 30);
@@ -20,15 +22,6 @@ const seed = Number(Deno.env.get("SKIFF_TEST_SEED") ?? Date.now() % 1_000_000);
 const START_LIMIT = 2_000;
 /** Later pulls are this much shorter than the first ones, which were measured. */
 const WARM = 0.6;
-
-function generator(state: number): () => number {
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** A start over the limit is measured against one with nothing to mend: the machine may be busy with other things. */
 async function startInTime(daemon: Instance, after: string): Promise<number> {
@@ -41,69 +34,75 @@ async function startInTime(daemon: Instance, after: string): Promise<number> {
 }
 
 function test(name: string, body: (random: () => number) => Promise<void>): void {
-  Deno.test({
-    name: `${name} (root)`,
-    ignore: Deno.uid() !== 0,
-    sanitizeOps: false,
-    sanitizeResources: false,
-    fn: async () => {
-      console.log(`SKIFF_TEST_SEED=${seed}`);
-      await body(generator(seed));
-    },
+  rootTest(name, async () => {
+    console.log(`SKIFF_TEST_SEED=${seed}`);
+    await body(seeded(seed));
   });
 }
 
-const report = (what: string, times: number[], within: number) =>
+interface Walked {
+  walk: ImageWalk;
+  daemon: Instance;
+  random: () => number;
+  /** How often. */
+  count: number;
+  what: string;
+}
+
+/**
+ * Cuts at random moments of pulls and removals, and looks at what is there after the next start. `cut` gets a promise that
+ * settles with what ran, and returns what must hold whatever happens from the cut on.
+ */
+async function cutAgainAndAgain(
+  { walk, daemon, random, count, what }: Walked,
+  cut: (settled: Promise<unknown>) => Promise<Frozen>,
+): Promise<void> {
+  const length = await walk.prepare();
+  const times: number[] = [];
+  let within = 0;
+  for (let number = 1; number <= count; number++) {
+    const { settled, share } = walk.start();
+    let running = true;
+    settled.then(() => running = false);
+    await sleep(random() * length * share * WARM);
+    if (running) within++;
+    const frozen = await cut(settled);
+    times.push(await startInTime(daemon, `after ${what} ${number}`));
+    await walk.inspect(frozen);
+  }
+  await walk.end();
   console.log(
     `${what}: ${times.length}, ${within} of them while something ran; starts took ${
       times.toSorted((a, b) => a - b)[times.length >> 1].toFixed(0)
     } ms at the median, ${Math.max(...times).toFixed(0)} ms at most`,
   );
+  assert(within >= Math.floor(count / 4), `hardly any ${what} hit something that ran`);
+}
 
 test(`${kills} kill -9 at random moments of pulls and removals`, async (random) => {
   await using node = await TestNode.start();
   await using daemon = new Instance(node);
   await daemon.start();
   const walk = new ImageWalk(node, daemon, daemon.root, random);
-  const length = await walk.prepare();
-  const times: number[] = [];
-  let within = 0;
-  for (let count = 0; count < kills; count++) {
-    const { settled, share } = walk.start();
-    let running = true;
-    settled.then(() => running = false);
-    await sleep(random() * length * share * WARM);
-    if (running) within++;
+  await cutAgainAndAgain({ walk, daemon, random, count: kills, what: "kill -9" }, async (settled) => {
     const frozen = walk.freeze();
     if (random() < 0.5) await daemon.kill9();
     else await daemon.killCgroup();
     await settled;
-    times.push(await startInTime(daemon, `after kill ${count + 1}`));
-    await walk.inspect(frozen);
-  }
-  await walk.end();
-  report("kill -9", times, within);
-  assert(within >= Math.floor(kills / 4), "hardly any kill hit something that ran");
+    return frozen;
+  });
 });
 
 for (const kind of ["ext4", "xfs"] as const) {
-  const cuts = Math.ceil(powerCuts / 2);
-  test(`${cuts} power cuts of ${kind} at random moments of pulls and removals`, async (random) => {
+  const count = Math.ceil(powerCuts / 2);
+  test(`${count} power cuts of ${kind} at random moments of pulls and removals`, async (random) => {
     await using node = await TestNode.start();
     await using disk = await Disk.make(node, kind);
     const root = `${disk.mountPoint}/skiff`;
     await using daemon = new Instance(node, { config: { root } });
     await daemon.start();
     const walk = new ImageWalk(node, daemon, root, random);
-    const length = await walk.prepare();
-    const times: number[] = [];
-    let within = 0;
-    for (let count = 0; count < cuts; count++) {
-      const { settled, share } = walk.start();
-      let running = true;
-      settled.then(() => running = false);
-      await sleep(random() * length * share * WARM);
-      if (running) within++;
+    await cutAgainAndAgain({ walk, daemon, random, count, what: `power cut of ${kind}` }, async (settled) => {
       const frozen = walk.freezeForPowerCut();
       await disk.cut();
       await daemon.killCgroup();
@@ -111,12 +110,8 @@ for (const kind of ["ext4", "xfs"] as const) {
       // What is in memory goes with the power, too.
       await disk.forget(daemon.state);
       await disk.again();
-      times.push(await startInTime(daemon, `after cut ${count + 1}`));
-      await walk.inspect(frozen);
-    }
-    await walk.end();
-    report(`power cuts of ${kind}`, times, within);
-    assert(within >= Math.floor(cuts / 4), "hardly any cut hit something that ran");
+      return frozen;
+    });
     await daemon.stop();
   });
 }

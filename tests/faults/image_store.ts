@@ -1,7 +1,6 @@
 /** Images that share layers, pulled and removed at once while somebody cuts; and the look at what is there afterwards. */
 import { assert, assertEquals } from "@std/assert";
-import { createHash } from "node:crypto";
-import { type Image, image } from "../images/image.ts";
+import { digestOf, type Image, image } from "../images/image.ts";
 import { layerOf } from "../layers/corpus.ts";
 import { random as randomBytes } from "../layers/pieces.ts";
 import { differences, type Tree, TreeReader } from "../layers/trees.ts";
@@ -40,6 +39,9 @@ const diffIdsOf = (name: string) => images[name].layers.map(({ diffId }) => diff
 
 /** What is known for sure: an answer came before the cut. */
 type Known = "there" | "gone" | "either";
+
+/** What was known of each image at one moment. */
+export type Frozen = ReadonlyMap<string, Known>;
 
 /** A random walk over what is pulled and what is removed. */
 export class ImageWalk {
@@ -88,17 +90,17 @@ export class ImageWalk {
   }
 
   /** What was answered until now must hold; what is answered from now on may not. */
-  freeze(): Map<string, Known> {
+  freeze(): Frozen {
     return new Map(this.#known);
   }
 
   /** The same for a power cut: that an image is gone is not promised before the disk knows. */
-  freezeForPowerCut(): Map<string, Known> {
+  freezeForPowerCut(): Frozen {
     return new Map([...this.#known].map(([name, known]) => [name, known === "gone" ? "either" : known]));
   }
 
   /** Reads every file of every image that the daemon reports, and looks for what belongs to none. */
-  async inspect(frozen: Map<string, Known>): Promise<void> {
+  async inspect(frozen: Frozen): Promise<void> {
     const listed = new Set<string>();
     for (const { repoTags } of (await this.daemon.client.listImages({})).images) {
       for (const tag of repoTags) {
@@ -151,12 +153,9 @@ export class ImageWalk {
 
   /** The tar lies in the file as it was pushed. */
   async #assertDigest(diffId: string): Promise<void> {
-    const length =
-      Object.values(tars).find((bytes) => `sha256:${createHash("sha256").update(bytes).digest("hex")}` === diffId)!
-        .length;
+    const { length } = Object.values(tars).find((bytes) => digestOf(bytes) === diffId)!;
     const bytes = await Deno.readFile(this.#inside(this.#file(diffId)));
-    const tar = bytes.subarray(TAR_START, TAR_START + length);
-    assertEquals(`sha256:${createHash("sha256").update(tar).digest("hex")}`, diffId);
+    assertEquals(digestOf(bytes.subarray(TAR_START, TAR_START + length)), diffId);
   }
 
   #file(diffId: string): string {

@@ -5,6 +5,7 @@ import { run, sleep } from "../support/command.ts";
 import { Instance } from "../support/instance.ts";
 import { TestNode } from "../support/node.ts";
 import { Workbench } from "../support/pods.ts";
+import { rootTest } from "../support/root_test.ts";
 import { makeDaemon, onSkiff } from "../support/runtime_under_test.ts";
 import { type Percentiles, startProbe } from "../support/version_probe.ts";
 
@@ -45,17 +46,7 @@ async function idleDaemon(node: TestNode): Promise<Instance> {
   return daemon;
 }
 
-function test(name: string, ignore: boolean, body: () => Promise<void>): void {
-  Deno.test({
-    name: `${name} (root)`,
-    ignore: Deno.uid() !== 0 || ignore,
-    sanitizeOps: false,
-    sanitizeResources: false,
-    fn: body,
-  });
-}
-
-test("Version()'s p99 on a disk whose fsync takes 200 ms", !onSkiff, async () => {
+rootTest("Version()'s p99 on a disk whose fsync takes 200 ms", async () => {
   await using node = await TestNode.start();
   const shim = `${node.dir}/fsync_delay`;
   await run("gcc", ["-O2", "-o", shim, new URL("fsync_delay.c", import.meta.url).pathname]);
@@ -73,7 +64,7 @@ test("Version()'s p99 on a disk whose fsync takes 200 ms", !onSkiff, async () =>
     await bench.pull();
   }
   judge("fsync of 200 ms", await probe.stop());
-});
+}, !onSkiff);
 
 /** Pulls 300 MB while `work` goes on, once or until the pull is over, on a daemon that has started pods before. */
 async function whilePulling(what: string, work: (bench: Workbench) => Promise<unknown>, again: boolean): Promise<void> {
@@ -99,10 +90,10 @@ async function whilePulling(what: string, work: (bench: Workbench) => Promise<un
 
 const tenPods = (bench: Workbench) => Promise.all(Array.from({ length: 10 }, () => bench.run()));
 
-test("Version()'s p99 while a 300 MB image pulls and ten pods start", false, async () => {
+rootTest("Version()'s p99 while a 300 MB image pulls and ten pods start", async () => {
   await whilePulling("a pull of 300 MB and ten pods that start", tenPods, false);
 });
 
-test("Version()'s p99 while a 300 MB image pulls and ten pods at once come and go", false, async () => {
+rootTest("Version()'s p99 while a 300 MB image pulls and ten pods at once come and go", async () => {
   await whilePulling("a pull of 300 MB and ten pods that come and go", tenLives, true);
 });

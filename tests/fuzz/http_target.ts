@@ -1,43 +1,16 @@
 /** HTTP/2 frames, header blocks, and gRPC messages with CRI requests in them. */
-import {
-  Flag,
-  FrameReader,
-  FrameType,
-  PREFACE,
-  putFrameHead,
-  readUint32,
-  settingsPayload,
-  uint32,
-} from "../../src/rpc/frames.ts";
-import { encodeHeaders } from "../../src/rpc/hpack_encoder.ts";
+import { Flag, FrameReader, FrameType, PREFACE, readUint32, settingsPayload, uint32 } from "../../src/rpc/frames.ts";
 import { messagePrefix } from "../../src/rpc/message_reader.ts";
 import { Server, service } from "../../src/rpc/mod.ts";
 import { RunPodSandboxRequest, RuntimeServiceDefinition } from "../../proto/gen/runtime/v1/api.ts";
-import { joined } from "./mutate.ts";
+import { concat } from "../support/bytes.ts";
+import { frame, requestBlock } from "../unit/rpc/raw_client.ts";
 import type { Target } from "./target.ts";
 
 const INTERNAL_ERROR = 2;
 
 /** The server says that it has failed itself, by GOAWAY or in its log. */
 class ServerFault extends Error {}
-
-function frame(type: number, flags: number, stream: number, payload: Uint8Array = new Uint8Array()): Uint8Array {
-  const head = new Uint8Array(9);
-  putFrameHead(head, 0, payload.length, type, flags, stream);
-  return joined(head, payload);
-}
-
-function headers(path: string, more: [string, string][] = []): Uint8Array {
-  return encodeHeaders([
-    [":method", "POST"],
-    [":scheme", "http"],
-    [":path", path],
-    [":authority", "localhost"],
-    ["content-type", "application/grpc"],
-    ["te", "trailers"],
-    ...more,
-  ]);
-}
 
 function seeds(): Uint8Array[] {
   const request = RunPodSandboxRequest.encode(RunPodSandboxRequest.fromPartial({
@@ -48,21 +21,21 @@ function seeds(): Uint8Array[] {
       linux: { sysctls: { "net.ipv4.ip_forward": "1" }, resources: { cpuShares: 2n } },
     },
   })).finish();
-  const start = joined(PREFACE, frame(FrameType.SETTINGS, 0, 0, settingsPayload([[1, 4096], [4, 65_535]])));
-  const run = headers("/runtime.v1.RuntimeService/RunPodSandbox", [["grpc-timeout", "1S"]]);
-  const body = joined(messagePrefix(request.length), request);
+  const start = concat(PREFACE, frame(FrameType.SETTINGS, 0, 0, settingsPayload([[1, 4096], [4, 65_535]])));
+  const run = requestBlock("/runtime.v1.RuntimeService/RunPodSandbox", [["grpc-timeout", "1S"]]);
+  const body = concat(messagePrefix(request.length), request);
   const call = (id: number) =>
-    joined(frame(FrameType.HEADERS, Flag.END_HEADERS, id, run), frame(FrameType.DATA, Flag.END_STREAM, id, body));
+    concat(frame(FrameType.HEADERS, Flag.END_HEADERS, id, run), frame(FrameType.DATA, Flag.END_STREAM, id, body));
   return [
-    joined(start, call(1), call(3)),
-    joined(
+    concat(start, call(1), call(3)),
+    concat(
       start,
       frame(FrameType.HEADERS, 0, 1, run.subarray(0, 20)),
       frame(FrameType.CONTINUATION, Flag.END_HEADERS, 1, run.subarray(20)),
       frame(FrameType.DATA, 0, 1, body.subarray(0, 7)),
       frame(FrameType.DATA, Flag.END_STREAM, 1, body.subarray(7)),
     ),
-    joined(
+    concat(
       start,
       frame(FrameType.SETTINGS, Flag.ACK, 0),
       frame(FrameType.PING, 0, 0, new Uint8Array(8)),
@@ -72,15 +45,15 @@ function seeds(): Uint8Array[] {
       frame(FrameType.RST_STREAM, 0, 5, uint32(8)),
       frame(FrameType.GOAWAY, 0, 0, uint32(0, 0)),
     ),
-    joined(
+    concat(
       start,
       frame(
         FrameType.HEADERS,
         Flag.END_HEADERS | Flag.PADDED,
         1,
-        joined(Uint8Array.of(3), headers("/x/y"), new Uint8Array(3)),
+        concat(Uint8Array.of(3), requestBlock("/x/y"), new Uint8Array(3)),
       ),
-      frame(FrameType.DATA, Flag.END_STREAM | Flag.PADDED, 1, joined(Uint8Array.of(2), body, new Uint8Array(2))),
+      frame(FrameType.DATA, Flag.END_STREAM | Flag.PADDED, 1, concat(Uint8Array.of(2), body, new Uint8Array(2))),
       frame(FrameType.PUSH_PROMISE, 0, 1, new Uint8Array(4)),
       frame(77, 255, 9, new Uint8Array(4)),
     ),

@@ -1,4 +1,5 @@
 /** Makes an input out of others: a few small and large changes, each likely to be what a parser did not think of. */
+import { concat } from "../support/bytes.ts";
 import type { Random } from "./random.ts";
 
 const MOST_CHANGES = 6;
@@ -45,9 +46,9 @@ function change(
       for (let i = at; i < end; i++) bytes[i] = random.below(256);
       return bytes;
     case 3: // A part goes.
-      return joined(bytes.subarray(0, at), bytes.subarray(end));
+      return concat(bytes.subarray(0, at), bytes.subarray(end));
     case 4: // A part comes twice, or many times.
-      return joined(
+      return concat(
         bytes.subarray(0, end),
         ...Array(1 + random.below(4)).fill(bytes.subarray(at, end)),
         bytes.subarray(end),
@@ -55,34 +56,24 @@ function change(
     case 5: { // A part of another one comes in.
       const other = random.pick(corpus);
       const from = random.below(other.length + 1);
-      return joined(bytes.subarray(0, at), other.subarray(from, from + length), bytes.subarray(end));
+      return concat(bytes.subarray(0, at), other.subarray(from, from + length), bytes.subarray(end));
     }
     case 6:
-      return joined(
+      return concat(
         bytes.subarray(0, at),
         text(random.pick(ODD_TEXTS)),
         bytes.subarray(random.below(2) === 0 ? at : end),
       );
     case 7:
       if (dictionary.length === 0) return bytes.subarray(0, at);
-      return joined(
+      return concat(
         bytes.subarray(0, at),
         text(random.pick(dictionary)),
         bytes.subarray(random.below(2) === 0 ? at : end),
       );
     default: // A run of the same byte.
-      return joined(bytes.subarray(0, at), new Uint8Array(length).fill(random.pick(ODD_BYTES)), bytes.subarray(at));
+      return concat(bytes.subarray(0, at), new Uint8Array(length).fill(random.pick(ODD_BYTES)), bytes.subarray(at));
   }
 }
 
 const text = (value: string) => new TextEncoder().encode(value);
-
-export function joined(...parts: Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
-}

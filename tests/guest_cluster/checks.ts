@@ -1,5 +1,6 @@
 /** What of all checks of the cluster is run in a guest: what cgroups, their driver and the kernel have a part in. */
 import type { Check } from "../kubelet/check.ts";
+import { checksNamed } from "../kubelet/runner.ts";
 
 const names: readonly string[] = [
   "the node is Ready and names its runtime",
@@ -28,11 +29,4 @@ const names: readonly string[] = [
   "kill -9 of the daemon is not seen by running pods",
 ];
 
-/** In the order of the list; a name that no check has is an error. */
-export function chosenChecks(all: readonly Check[]): Check[] {
-  return names.map((name) => {
-    const found = all.find((check) => check.name === name);
-    if (found === undefined) throw new Error(`no check is called "${name}"`);
-    return found;
-  });
-}
+export const chosenChecks = (all: readonly Check[]): Check[] => checksNamed(all, names);

@@ -58,12 +58,7 @@ export class Context implements CheckContext {
   }
 
   async #waitForPod(name: string, condition: string, what: string, seconds: number): Promise<void> {
-    const { code, stderr } = await this.tryKubectl(
-      "wait",
-      `pod/${name}`,
-      condition,
-      `--timeout=${seconds}s`,
-    );
+    const { code, stderr } = await this.tryKubectl("wait", `pod/${name}`, condition, `--timeout=${seconds}s`);
     if (code === 0) return;
     const pod = await this.tryKubectl("get", "pod", name, "-o", "jsonpath={.status}");
     const events = await this.tryKubectl(

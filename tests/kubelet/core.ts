@@ -3,6 +3,7 @@
  * metrics. The others run where the suite is asked for by its name, and with --full.
  */
 import type { Check } from "./check.ts";
+import { checksNamed } from "./runner.ts";
 
 const names: readonly string[] = [
   "the node is Ready and names its runtime",
@@ -32,11 +33,4 @@ const names: readonly string[] = [
   "kill -9 of the daemon is not seen by running pods",
 ];
 
-/** Those of `all` that are core. Throws where a name is not there any more. */
-export function coreOf(all: readonly Check[]): Check[] {
-  return names.map((name) => {
-    const check = all.find((check) => check.name === name);
-    if (!check) throw new Error(`core.ts names "${name}", which is no check`);
-    return check;
-  });
-}
+export const coreOf = (all: readonly Check[]): Check[] => checksNamed(all, names);

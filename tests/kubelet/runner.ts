@@ -23,6 +23,15 @@ const DEFAULT_SECONDS = 120;
 /** Beyond a check's own time, for calls that see that it is over. */
 const GRACE_MS = 5_000;
 
+/** In the order of `names`; one that no check has is an error. */
+export function checksNamed(all: readonly Check[], names: readonly string[]): Check[] {
+  return names.map((name) => {
+    const found = all.find((check) => check.name === name);
+    if (found === undefined) throw new Error(`no check is called "${name}"`);
+    return found;
+  });
+}
+
 /** Those by name (a part of it will do) or item; without any, all that are not only for a full run. */
 export function choose(all: readonly Check[], wanted: string[], full: boolean): Check[] {
   if (wanted.length === 0) return all.filter((check) => full || !check.full);

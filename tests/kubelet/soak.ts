@@ -6,6 +6,7 @@
  */
 import { parseArgs } from "node:util";
 import { sleep } from "../support/command.ts";
+import { seeded } from "../support/random.ts";
 import type { AttachedCluster } from "./attached.ts";
 import { container, deployment, job, pod, script } from "./check.ts";
 import { Context } from "./context.ts";
@@ -18,17 +19,6 @@ const PODS_MAX = 16;
 const REPLICAS_MAX = 8;
 /** Seconds for everything to be as it shall be, once nothing disturbs any more. */
 const SETTLE = 240;
-
-/** A small generator of its own, so that a seed gives the same churn again (mulberry32). */
-function generator(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 class Soak {
   readonly counts: Record<string, number> = {};
@@ -190,7 +180,7 @@ const ociRuntime = values.oci === "crun" ? "crun" : "runc";
 const cluster = await up({ ...defaults, name: values.name, runtime, ociRuntime, addons: false }, () => {});
 let wrong: string[] = [];
 try {
-  const soak = new Soak(cluster, generator(Number(values.seed)));
+  const soak = new Soak(cluster, seeded(Number(values.seed)));
   await soak.begin();
   const end = Date.now() + Number(values.minutes) * 60_000;
   for (let tell = Date.now() + 60_000; Date.now() < end;) {

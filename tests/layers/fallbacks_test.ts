@@ -10,6 +10,7 @@ import { Workbench } from "../support/pods.ts";
 import { run } from "../support/command.ts";
 import { assertRefused } from "../support/pods.ts";
 import { Code } from "../support/client.ts";
+import { rootTest } from "../support/root_test.ts";
 import { layeredImages } from "./layered_images.ts";
 import { differences, type Tree, TreeReader } from "./trees.ts";
 
@@ -27,18 +28,12 @@ class OnOldKernel extends Instance {
 const cases = layeredImages.filter(({ refused }) => refused === undefined);
 
 function test(name: string, body: (node: TestNode, shim: string) => Promise<void>): void {
-  Deno.test({
-    name: `${name} (root)`,
-    ignore: Deno.uid() !== 0,
-    sanitizeOps: false,
-    sanitizeResources: false,
-    fn: async () => {
-      await using node = await TestNode.start();
-      const shim = `${node.dir}/old_kernel`;
-      await run("gcc", ["-O2", "-Wall", "-o", shim, new URL("old_kernel.c", import.meta.url).pathname]);
-      for (const { name, image } of cases) await node.registry.add(`layered/${name}`, "1", image);
-      await body(node, shim);
-    },
+  rootTest(name, async () => {
+    await using node = await TestNode.start();
+    const shim = `${node.dir}/old_kernel`;
+    await run("gcc", ["-O2", "-Wall", "-o", shim, new URL("old_kernel.c", import.meta.url).pathname]);
+    for (const { name, image } of cases) await node.registry.add(`layered/${name}`, "1", image);
+    await body(node, shim);
   });
 }
 

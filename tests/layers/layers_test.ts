@@ -8,6 +8,7 @@ import { TestNode } from "../support/node.ts";
 import { Peer } from "../support/peer.ts";
 import { Workbench } from "../support/pods.ts";
 import { exists, tools } from "../support/tools.ts";
+import { rootTest } from "../support/root_test.ts";
 import type { Case } from "./corpus.ts";
 import { goodLayers } from "./good_layers.ts";
 import { hostileLayers, limits } from "./hostile_layers.ts";
@@ -144,13 +145,7 @@ Deno.test.afterAll(async () => {
 });
 
 function test(name: string, body: (world: World) => Promise<void>): void {
-  Deno.test({
-    name: `${name} (root)`,
-    ignore: !root,
-    sanitizeOps: false,
-    sanitizeResources: false,
-    fn: () => body(world!),
-  });
+  rootTest(name, () => body(world!));
 }
 
 /** The container's own root is new with each container on containerd. */

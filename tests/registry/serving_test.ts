@@ -1,8 +1,7 @@
 /** A node serves its images: to curl as the specification has it, and to a second node that has no other registry. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { createHash } from "node:crypto";
 import { busybox } from "../images/busybox.ts";
-import { image, layer } from "../images/image.ts";
+import { digestOf, image, layer } from "../images/image.ts";
 import { removeCgroup } from "../support/cgroups.ts";
 import { Instance } from "../support/instance.ts";
 import { waitUntil } from "../support/command.ts";
@@ -38,7 +37,6 @@ async function curl(bench: Workbench, path: string, ...options: string[]): Promi
   return reply;
 }
 
-const digestOf = (bytes: Uint8Array) => `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
 const parse = (bytes: Uint8Array) => JSON.parse(new TextDecoder().decode(bytes));
 const served = (bench: Workbench) =>
   waitUntil("the registry answers", async () => (await curl(bench, "/v2/").catch(() => undefined))?.status === 200);

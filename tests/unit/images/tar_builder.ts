@@ -1,3 +1,7 @@
+import { concatAll as concat } from "../../support/bytes.ts";
+
+export { concat };
+
 /** A tar writer for tests: it writes what it is told, right or wrong. */
 export interface Member {
   path: string | Uint8Array;
@@ -104,14 +108,4 @@ function pad(bytes: Uint8Array): Uint8Array {
 
 function bytesOf(text: string | Uint8Array): Uint8Array {
   return typeof text === "string" ? encoder.encode(text) : text;
-}
-
-export function concat(parts: Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

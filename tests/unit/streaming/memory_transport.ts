@@ -1,4 +1,5 @@
 import type { Transport } from "../../../src/streaming/types.ts";
+export { concat } from "../../support/bytes.ts";
 
 /** A connection whose other end is the test: what it sends is given piece by piece, what it gets is kept. */
 export class MemoryTransport implements Transport {
@@ -61,13 +62,3 @@ export const text = (data: Uint8Array | null) => data === null ? null : new Text
 
 /** Lets everything run that is ready to. */
 export const settle = () => new Promise<void>((resolve) => setTimeout(resolve, 0));
-
-export function concat(...parts: Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    whole.set(part, offset);
-    offset += part.length;
-  }
-  return whole;
-}
