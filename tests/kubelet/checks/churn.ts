@@ -20,15 +20,19 @@ async function containers({ kubectl }: CheckContext): Promise<Record<string, Con
   return states;
 }
 
-/** A pod that counts seconds into its log, one that nobody touches, and one that ends by itself meanwhile. */
-async function startWitnesses({ cluster, apply, ready }: CheckContext): Promise<void> {
+/** A pod that counts seconds into its log, one that nobody touches, and one that ends by itself meanwhile: all run. */
+async function startWitnesses({ cluster, apply, ready, kubectl }: CheckContext): Promise<void> {
   const image = cluster.image("busybox");
   await apply(
     pod("counts", { containers: [script("main", image, "i=0; while :; do echo $i; i=$((i + 1)); sleep 1; done")] }),
     deployment("stays", 2, { containers: [container("main", image)] }),
-    pod("ends", { containers: [script("main", image, "sleep 12; echo over; exit 3")] }),
   );
   await ready("counts");
+  await kubectl("rollout", "status", "deployment/stays", "--timeout=60s");
+  // Last, so that it still runs when the act begins. Without it being ready its creation may be what is cut off, and the
+  // kubelet then counts a second attempt.
+  await apply(pod("ends", { containers: [script("main", image, "sleep 12; echo over; exit 3")] }));
+  await ready("ends");
 }
 
 /** The numbers in the log of `counts` have no gap: no line was lost. */
@@ -41,9 +45,8 @@ async function countsOn({ logs, until }: CheckContext): Promise<void> {
 
 /** `act` under running pods changes none of them; what ended meanwhile is told, and new pods start. */
 async function survives(context: CheckContext, act: () => Promise<void>): Promise<void> {
-  const { cluster, apply, kubectl, podIs, exec, logs } = context;
+  const { cluster, apply, podIs, exec, logs } = context;
   await startWitnesses(context);
-  await kubectl("rollout", "status", "deployment/stays", "--timeout=60s");
   const before = await containers(context);
   await act();
   const { status } = await podIs("ends", "Failed");
