@@ -1,3 +1,4 @@
+import { concat } from "@std/bytes";
 import type { ParseEvent, ParseTask } from "./child_events.ts";
 import { sha256Digest } from "./digest.ts";
 import { parseManifest } from "./documents.ts";
@@ -125,7 +126,7 @@ class Parser {
       return;
     }
     this.#document = undefined;
-    const bytes = concat(document.parts, document.length);
+    const bytes = concat(document.parts);
     const digest = sha256Digest(bytes);
     switch (document.start.role) {
       case "config":
@@ -168,16 +169,6 @@ function within<T>(what: string, parse: () => T): T {
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.cause === undefined ? error.message : `${error.message}: ${describe(error.cause)}`;
-}
-
-function concat(parts: Uint8Array[], length: number): Uint8Array {
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 function report(event: ParseEvent): void {

@@ -1,11 +1,4 @@
-export function concatAll(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
-}
+import { concat as concatAll } from "@std/bytes";
 
-export const concat = (...parts: Uint8Array[]): Uint8Array => concatAll(parts);
+export { concatAll };
+export const concat = (...parts: Uint8Array[]): Uint8Array<ArrayBuffer> => concatAll(parts);

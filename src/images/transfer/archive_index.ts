@@ -1,3 +1,4 @@
+import { concat } from "@std/bytes";
 import { createHash, type Hash } from "node:crypto";
 import { isDigest, sha256Digest } from "../digest.ts";
 import { array, object } from "../documents.ts";
@@ -147,16 +148,6 @@ function cleanName(path: string): string | undefined {
     else if (parts.pop() === undefined) return undefined;
   }
   return parts.join("/");
-}
-
-function concat(parts: Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 function encode(value: unknown): Uint8Array {
