@@ -20,6 +20,7 @@ export interface ParseTask {
 export type ParseEvent =
   | { event: "index"; digest: string; manifests: IndexEntry[]; chosen: Descriptor | null }
   | { event: "manifest"; digest: string; size: number; config: Descriptor; layers: Descriptor[] }
+  | { event: "artifact"; digest: string; type: string; blobs: { title: string; blob: Descriptor }[]; text: string }
   | { event: "config"; digest: string; config: ImageConfig; text: string }
   | ({ event: "layer"; stream: number } & WrittenLayer)
   /** A signature, or the payload of one, in base64. */
@@ -71,7 +72,8 @@ export type FetchCommand =
   /** A manifest by tag or digest; of a layout, "" is its index. */
   | { command: "manifest"; reference: string; limit: number }
   | { command: "config"; blob: Descriptor }
-  | { command: "layers"; layers: { stream: number; blob: Descriptor }[] }
+  /** With a `title`, "" too, it is a blob of an artifact and no tar. */
+  | { command: "layers"; layers: { stream: number; blob: Descriptor; title?: string }[] }
   /** The files signature-1, signature-2 … in a folder of a web server. */
   | { command: "lookaside"; folder: string; limit: number; count: number }
   /** The manifest under which cosign keeps signatures; need not be there. */

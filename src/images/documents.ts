@@ -1,5 +1,6 @@
+import { titleProblem, titlesProblem } from "./artifact.ts";
 import { isDigest } from "./digest.ts";
-import { CONFIG_TYPES, INDEX_TYPES, isLayerType, MANIFEST_TYPES } from "./media_types.ts";
+import { CONFIG_TYPES, INDEX_TYPES, isLayerType, MANIFEST_TYPES, MEDIA_TYPE } from "./media_types.ts";
 import type { Platform } from "./platform.ts";
 
 /** Points to a blob or manifest: https://github.com/opencontainers/image-spec/blob/main/descriptor.md */
@@ -18,9 +19,14 @@ export interface IndexEntry extends Descriptor {
 
 export type ManifestDocument =
   | { kind: "index"; manifests: IndexEntry[] }
-  | { kind: "manifest"; config: Descriptor; layers: Descriptor[] };
+  | { kind: "manifest"; config: Descriptor; layers: Descriptor[] }
+  /** `blobs` has the config first; see {@link ArtifactBlob}. */
+  | { kind: "artifact"; type: string; blobs: { title: string; blob: Descriptor }[] };
 
 const MAX_INDEX_ENTRIES = 10_000;
+
+/** The name of a file: the specification's, and that of models (https://github.com/modelpack/model-spec). */
+const TITLES = ["org.opencontainers.image.title", "org.cncf.model.filepath"];
 
 type Json = Record<string, unknown>;
 
@@ -91,8 +97,9 @@ function parseImageManifest(document: Json, mediaType: string, maxLayers: number
     throw new Error(`its mediaType ${mediaType} is not that of an image manifest`);
   }
   const config = descriptor(object(document.config, "config"), "config");
-  if (!CONFIG_TYPES.includes(config.mediaType)) {
-    throw new Error(`it is not a container image: its config has the media type ${config.mediaType}`);
+  const artifactType = optionalString(document, "artifactType") ?? "";
+  if (artifactType !== "" || !CONFIG_TYPES.includes(config.mediaType)) {
+    return parseArtifact(document, config, artifactType || config.mediaType, maxLayers);
   }
   const layers = array(document.layers, "layers", maxLayers).map((entry, index) => {
     const layer = descriptor(object(entry, `layers[${index}]`), `layers[${index}]`);
@@ -105,6 +112,26 @@ function parseImageManifest(document: Json, mediaType: string, maxLayers: number
     return layer;
   });
   return { kind: "manifest", config, layers };
+}
+
+function parseArtifact(document: Json, config: Descriptor, type: string, maxLayers: number): ManifestDocument {
+  if (!MEDIA_TYPE.test(type)) throw new Error(`${JSON.stringify(type.slice(0, 100))} is not the type of an artifact`);
+  const blobs = array(document.layers, "layers", maxLayers).map((entry, index) => {
+    const where = `layers[${index}]`;
+    const value = object(entry, where);
+    const annotations = object(value.annotations ?? {}, `${where}.annotations`);
+    const title = TITLES.map((name) => optionalString(annotations, name)).find((name) => name) ?? "";
+    const problem = title === "" ? undefined : titleProblem(title);
+    if (problem !== undefined) {
+      throw new Error(
+        `${where} has the title ${JSON.stringify(title.slice(0, 100))}, which cannot be a file's: ${problem}`,
+      );
+    }
+    return { title, blob: descriptor(value, where) };
+  });
+  const problem = titlesProblem(blobs.map(({ title }) => title).filter((title) => title !== ""));
+  if (problem !== undefined) throw new Error(problem);
+  return { kind: "artifact", type, blobs: [{ title: "", blob: config }, ...blobs] };
 }
 
 function descriptor(value: Json, where: string): Descriptor {

@@ -1,11 +1,12 @@
 import type { Config } from "../config/types.ts";
 import { Code, RpcError } from "../rpc/status.ts";
 import type { Kernel, Programs } from "../sys/mod.ts";
+import { type Artifact, blobId } from "./artifact.ts";
 import type { FetchSource, ParseEvent, ParseTask } from "./child_events.ts";
 import { ChildPair, type ChildPairOptions, ParseFailure } from "./child_pair.ts";
 import type { Descriptor } from "./documents.ts";
 import { MAX_SLOTS } from "./frames.ts";
-import type { ImageConfig } from "./image_config.ts";
+import { type ImageConfig, NO_DEFAULTS } from "./image_config.ts";
 import type { LayerStore } from "./layer_store.ts";
 import { formatPlatform, nodePlatform, type Platform } from "./platform.ts";
 import { Slots } from "./slots.ts";
@@ -34,23 +35,29 @@ export interface DownloadOptions {
   onStep: (step: string) => void;
 }
 
+/** What the document says whose digest is the image's ID. */
+export type ImageContent = ImageConfig & { text: string; artifact?: Artifact };
+
 /** An image whose layers are all in the store. */
 export interface DownloadedImage {
-  /** The config's digest. */
+  /** See {@link ImageRecord}. */
   id: string;
   /** Of the manifest or index that the reference led to. */
   digest: string;
   /** Undefined when the image was complete before. */
-  config?: ImageConfig & { text: string };
+  config?: ImageContent;
   /** Keeps the layers until the image's row is written. */
   hold: Disposable;
 }
 
 type IndexEvent = Extract<ParseEvent, { event: "index" }>;
 type ManifestEvent = Extract<ParseEvent, { event: "manifest" }>;
+type ArtifactEvent = Extract<ParseEvent, { event: "artifact" }>;
 interface WantedLayer {
   diffId: string;
   blob: Descriptor;
+  /** Of an artifact's blob, which is no tar. */
+  title?: string;
 }
 
 /** A pair of children and the folder that they write to. */
@@ -118,16 +125,12 @@ export class Downloads {
       options.onStep("signatures");
       await options.check(station.pair, [...new Set([digest, manifest.digest])], options.signal);
     }
-    const id = manifest.config.digest;
+    const id = manifest.event === "artifact" ? manifest.digest : manifest.config.digest;
     if (isComplete(id)) return { id, digest, hold: layers.hold([]) };
 
-    options.onStep("config");
-    station.pair.send({ command: "config", blob: manifest.config });
-    const event = await station.pair.next(options.signal);
-    if (event.event !== "config") throw unexpected(event);
-    requireSame("config", event.digest, id);
-    const config = { ...event.config, text: event.text };
-    const wanted = pairLayers(config.diffIds, manifest);
+    const { config, wanted } = manifest.event === "artifact"
+      ? artifactContent(manifest)
+      : await this.#imageContent(station.pair, manifest, options);
 
     options.onStep("layers");
     using stack = new DisposableStack();
@@ -141,6 +144,19 @@ export class Downloads {
     report({ phase: "done", layersDone: wanted.length, bytesDone: bytesTotal });
     stack.move();
     return { id, digest, config, hold };
+  }
+
+  async #imageContent(
+    pair: ChildPair,
+    manifest: ManifestEvent,
+    { onStep, signal }: DownloadOptions,
+  ): Promise<{ config: ImageContent; wanted: WantedLayer[] }> {
+    onStep("config");
+    pair.send({ command: "config", blob: manifest.config });
+    const event = await pair.next(signal);
+    if (event.event !== "config") throw unexpected(event);
+    requireSame("config", event.digest, manifest.config.digest);
+    return { config: { ...event.config, text: event.text }, wanted: pairLayers(event.config.diffIds, manifest) };
   }
 
   /** Fetches what nobody else does, waits for the rest, and looks again: whoever was to bring a layer may have failed. */
@@ -187,7 +203,7 @@ export class Downloads {
   ): Promise<void> {
     const staged: StagedLayer[] = [];
     try {
-      pair.send({ command: "layers", layers: layers.map(({ blob }, stream) => ({ stream, blob })) });
+      pair.send({ command: "layers", layers: layers.map(({ blob, title }, stream) => ({ stream, blob, title })) });
       while (staged.length < layers.length) {
         const event = await pair.next(signal);
         if (event.event !== "layer") throw unexpected(event);
@@ -196,7 +212,8 @@ export class Downloads {
         requireSame("layer", event.digest, layer.blob.digest);
         requireSame(`unpacked layer ${layer.blob.digest}`, event.diffId, layer.diffId);
         const { stream, tarBytes, impliedDirectories, whiteoutDirectories } = event;
-        const whole = { stream, diffId: layer.diffId, tarBytes, impliedDirectories, whiteoutDirectories };
+        const content = layer.title === undefined ? {} : { content: layer.blob.digest };
+        const whole = { stream, diffId: layer.diffId, tarBytes, ...content, impliedDirectories, whiteoutDirectories };
         staged.push(whole);
         this.#dependencies.layers.note(staging, whole);
         report({ layersDone: progress.layersDone + 1 });
@@ -226,17 +243,17 @@ export class Downloads {
     pair: ChildPair,
     start: string,
     signal: AbortSignal,
-  ): Promise<{ digest: string; manifest: ManifestEvent }> {
+  ): Promise<{ digest: string; manifest: ManifestEvent | ArtifactEvent }> {
     const limit = this.#dependencies.config.limits.manifestBytes;
     let digest: string | undefined;
     let reference = start;
     for (let depth = 0; depth <= MAX_INDEX_DEPTH; depth++) {
       pair.send({ command: "manifest", reference, limit });
       const event = await pair.next(signal);
-      if (event.event !== "index" && event.event !== "manifest") throw unexpected(event);
+      if (event.event !== "index" && event.event !== "manifest" && event.event !== "artifact") throw unexpected(event);
       if (reference.includes(":")) requireSame("manifest", event.digest, reference);
       digest ??= event.digest;
-      if (event.event === "manifest") return { digest, manifest: event };
+      if (event.event !== "index") return { digest, manifest: event };
       if (event.chosen === null) throw this.#noPlatform(event);
       reference = event.chosen.digest;
     }
@@ -308,6 +325,17 @@ function pairLayers(diffIds: string[], manifest: ManifestEvent): WantedLayer[] {
   }
   const wanted = new Map(diffIds.map((diffId, index) => [diffId, { diffId, blob: manifest.layers[index] }]));
   return [...wanted.values()];
+}
+
+/** All that is known of an artifact stands in its manifest. */
+function artifactContent({ type, blobs, text }: ArtifactEvent): { config: ImageContent; wanted: WantedLayer[] } {
+  const wanted = new Map(blobs.map(({ title, blob }) => {
+    const diffId = blobId({ title, digest: blob.digest });
+    return [diffId, { diffId, blob, title }];
+  }));
+  const artifact = { type, blobs: blobs.map(({ title, blob: { digest, size } }) => ({ title, digest, size })) };
+  const config = { diffIds: [...wanted.keys()], defaults: NO_DEFAULTS, labels: {}, text, artifact };
+  return { config, wanted: [...wanted.values()] };
 }
 
 function requireSame(what: string, computed: string, expected: string): void {

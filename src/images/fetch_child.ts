@@ -114,8 +114,9 @@ class Fetcher {
   async #layers(layers: Extract<FetchCommand, { command: "layers" }>["layers"]): Promise<void> {
     const queue = layers.values();
     const worker = async () => {
-      for (const { stream, blob } of queue) {
-        await this.#frames.start(stream, { role: "layer", size: blob.size });
+      for (const { stream, blob, title } of queue) {
+        const { size } = blob;
+        await this.#frames.start(stream, title === undefined ? { role: "layer", size } : { role: "blob", size, title });
         await this.#frames.data(stream, this.#source.blob(blob), (bytes) => this.#progress(bytes));
         await this.#frames.end(stream);
       }

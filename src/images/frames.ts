@@ -24,7 +24,9 @@ export type DocumentRole = "manifest" | "config" | "signature" | "attachment" | 
 
 export type StreamStart =
   | { role: DocumentRole; mediaType: string }
-  | { role: "layer"; size: number };
+  | { role: "layer"; size: number }
+  /** Of an artifact; see {@link ArtifactBlob}. */
+  | { role: "blob"; size: number; title: string };
 
 export interface Frame {
   kind: FrameKind;

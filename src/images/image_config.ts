@@ -9,6 +9,16 @@ export interface ImageConfig {
   labels: Record<string, string>;
 }
 
+export const NO_DEFAULTS: ImageDefaults = {
+  user: "",
+  env: [],
+  entrypoint: [],
+  cmd: [],
+  workingDir: "",
+  volumes: [],
+  stopSignal: "",
+};
+
 /** Entries of any one list or map of a config. */
 const MAX_ENTRIES = 100_000;
 

@@ -29,6 +29,7 @@ export function namedRecord(
     defaults: config!.defaults,
     labels: config!.labels,
     config: config!.text,
+    ...(config!.artifact && { artifact: config!.artifact }),
     pinned: false,
     pulledAt: BigInt(Date.now()) * 1_000_000n,
   };

@@ -2,6 +2,7 @@ import type { Config } from "../config/types.ts";
 import type { Logger } from "../observe/types.ts";
 import { Code, RpcError } from "../rpc/status.ts";
 import type { Kernel, Programs } from "../sys/mod.ts";
+import { requireFiles, requireImage } from "./artifact.ts";
 import { Catalog } from "./catalog.ts";
 import { Downloads } from "./download.ts";
 import { failing } from "./failing.ts";
@@ -248,6 +249,7 @@ export class ImageService implements Images, AsyncDisposable {
 
   async mountRootfs(request: RootfsRequest): Promise<{ root: string; upper: string }> {
     this.#mustHaveLayers(request.image);
+    requireImage(request.image.repoTags[0] ?? request.image.id, request.image.artifact);
     await this.#gate.requireTrusted(request.image, request.use);
     await this.#probing;
     return await this.#rootfs.mount(request);
@@ -255,6 +257,7 @@ export class ImageService implements Images, AsyncDisposable {
 
   async mountVolume(request: VolumeRequest): Promise<string> {
     this.#mustHaveLayers(request.image);
+    requireFiles(request.image.repoTags[0] ?? request.image.id, request.image.artifact);
     await this.#gate.requireTrusted(request.image, request.use);
     await this.#probing;
     return await this.#rootfs.mountVolume(request);

@@ -148,7 +148,7 @@ export class LayerStore {
   }
 
   async #secure(staging: string, layer: StagedLayer): Promise<LayerRecord> {
-    const { stream, diffId, tarBytes, impliedDirectories, whiteoutDirectories } = layer;
+    const { stream, diffId, ...described } = layer;
     const part = `${staging}/${partName(stream)}`;
     const file = fileName(diffId);
     const size = await this.#withOpen(part, O_RDWR | O_NOFOLLOW, async (fd) => {
@@ -163,7 +163,7 @@ export class LayerStore {
       return Math.min(stat.size, stat.blocks * 512);
     });
     this.#kernel.rename(part, `${this.folder}/${file}`);
-    return { diffId, file, size, tarBytes, impliedDirectories, whiteoutDirectories };
+    return { diffId, file, size, ...described };
   }
 
   async #withOpen<T>(path: string, flags: number, use: (fd: number) => Promise<T>): Promise<T> {

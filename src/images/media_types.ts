@@ -9,6 +9,9 @@ export const INDEX_TYPES: readonly string[] = [OCI_INDEX, DOCKER_INDEX];
 export const MANIFEST_TYPES: readonly string[] = [OCI_MANIFEST, DOCKER_MANIFEST];
 export const CONFIG_TYPES: readonly string[] = [OCI_CONFIG, DOCKER_CONFIG];
 
+/** RFC 6838, 4.2. */
+export const MEDIA_TYPE = /^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}\/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$/;
+
 /** Layers of either family; those that are "not distributable" are fetched from the registry all the same. */
 const LAYER_TYPE =
   /^application\/vnd\.(oci\.image\.layer\.(nondistributable\.)?v1\.tar|docker\.image\.rootfs\.(foreign\.)?diff\.tar)([.+](gzip|zstd))?$/;

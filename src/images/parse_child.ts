@@ -12,6 +12,7 @@ import {
   TruncatedFrames,
 } from "./frames.ts";
 import { parseImageConfig } from "./image_config.ts";
+import { BlobWriter } from "./layer/blob_writer.ts";
 import { FileOutput } from "./layer/file_output.ts";
 import { LayerWriter } from "./layer/layer_writer.ts";
 import { selectPlatform } from "./platform.ts";
@@ -39,7 +40,7 @@ class Parser {
   #task: ParseTask;
   #files: Deno.FsFile[];
   #syncs: Promise<void>[] = [];
-  #layers = new Map<number, LayerWriter>();
+  #layers = new Map<number, LayerWriter | BlobWriter>();
   /** The layer whose frame is being worked on. */
   #current: number | undefined;
   #document: { start: Extract<StreamStart, { mediaType: string }>; parts: Uint8Array[]; length: number } | undefined;
@@ -83,13 +84,17 @@ class Parser {
   }
 
   #start(stream: number, start: StreamStart): void {
-    if (start.role !== "layer") {
+    if (start.role !== "layer" && start.role !== "blob") {
       this.#document = { start, parts: [], length: 0 };
       return;
     }
     if (this.#layers.has(stream)) throw new Error(`stream ${stream} is started twice`);
-    const { entries, inflatedBytes } = this.#task.limits;
-    this.#layers.set(stream, new LayerWriter(new FileOutput(this.#files[stream]), { entries, inflatedBytes }));
+    const output = new FileOutput(this.#files[stream]);
+    const { limits } = this.#task;
+    const writer = start.role === "blob"
+      ? new BlobWriter(output, start.title, limits)
+      : new LayerWriter(output, limits);
+    this.#layers.set(stream, writer);
   }
 
   async #layerFrame(kind: FrameKind, stream: number, payload: Uint8Array): Promise<void> {
@@ -146,6 +151,11 @@ class Parser {
     const document = within(`manifest ${digest}`, () => parseManifest(bytes, contentType, this.#task.limits.layers));
     if (document.kind === "manifest") {
       report({ event: "manifest", digest, size: bytes.length, config: document.config, layers: document.layers });
+      return;
+    }
+    if (document.kind === "artifact") {
+      const { type, blobs } = document;
+      report({ event: "artifact", digest, type, blobs, text: new TextDecoder().decode(bytes) });
       return;
     }
     const chosen = selectPlatform(document.manifests, this.#task.platform) ?? null;

@@ -1,4 +1,5 @@
 import type { ParseEvent } from "./child_events.ts";
+import { titleProblem } from "./artifact.ts";
 import { requireDigest } from "./digest.ts";
 import type { Descriptor } from "./documents.ts";
 
@@ -18,6 +19,14 @@ export function readParseEvent(line: string): ParseEvent {
       requireDigest(value.digest, "manifest");
       checkDescriptor(value.config);
       list(value.layers).forEach(checkDescriptor);
+      return value;
+    case "artifact":
+      requireDigest(value.digest, "artifact");
+      check(typeof value.text === "string" && typeof value.type === "string");
+      for (const { title, blob } of list(value.blobs)) {
+        check(typeof title === "string" && (title === "" || titleProblem(title) === undefined));
+        checkDescriptor(blob);
+      }
       return value;
     case "config":
       requireDigest(value.digest, "config");

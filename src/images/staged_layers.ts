@@ -7,6 +7,8 @@ export interface StagedLayer {
   stream: number;
   diffId: string;
   tarBytes: number;
+  /** See {@link LayerRecord}. */
+  content?: string;
   impliedDirectories: string[];
   whiteoutDirectories: string[];
 }
@@ -32,6 +34,7 @@ function parse(kernel: Kernel, path: string): StagedLayer | undefined {
   try {
     const note = JSON.parse(kernel.readText(path, MAX_NOTE)) as StagedLayer;
     const isSound = isDigest(note.diffId) && Number.isSafeInteger(note.stream) && Number.isSafeInteger(note.tarBytes) &&
+      (note.content === undefined || isDigest(note.content)) &&
       Array.isArray(note.impliedDirectories) && Array.isArray(note.whiteoutDirectories);
     return isSound ? note : undefined;
   } catch {

@@ -1,3 +1,4 @@
+import type { Artifact } from "./artifact.ts";
 import type { Verdict } from "./trust/types.ts";
 
 /** What the image says, already parsed and checked by the parser child (OCI image config, `config` object). */
@@ -11,7 +12,10 @@ export interface ImageDefaults {
   stopSignal: string;
 }
 
-/** An image on the node. `id` is the config's digest (sha256:…), which is also what PullImage returns as image_ref. */
+/**
+ * An image or an artifact on the node. `id` is the digest (sha256:…) of the config, of an artifact that of the manifest; it is
+ * also what PullImage returns as image_ref.
+ */
 export interface ImageRecord {
   id: string;
   /** Normalised names with tag: docker.io/library/busybox:latest */
@@ -24,8 +28,10 @@ export interface ImageRecord {
   size: number;
   defaults: ImageDefaults;
   labels: Record<string, string>;
-  /** The config blob, as it came. */
+  /** What `id` is the digest of, as it came. */
   config: string;
+  /** Set for what is no image: it can be mounted, and not be run. */
+  artifact?: Artifact;
   pinned: boolean;
   /** Nanoseconds since the epoch. */
   pulledAt: bigint;
@@ -36,8 +42,10 @@ export interface LayerRecord {
   /** File below the layer folder. */
   file: string;
   size: number;
-  /** Length of the layer's tar, which lies in the file byte for byte. Missing in old rows. */
+  /** Length of the layer's tar, or of an artifact's blob, which lies in the file byte for byte. Missing in old rows. */
   tarBytes?: number;
+  /** Of an artifact's blob: its digest. Of a layer that is the diff ID. */
+  content?: string;
   /** Directories that the tar only implied (it has entries below, none for itself), relative paths without leading slash; "" is the root. */
   impliedDirectories: string[];
   /** Directories with whiteouts in them, which show where no lower layer has the directory. Missing in old rows. */

@@ -80,6 +80,25 @@ export function image(layers: Layer[], config: RunConfig, overrides: Record<stri
   return { layers, config: configBlob, manifest: { ...manifest, mediaType } };
 }
 
+/** An OCI artifact: a blob without a title is no file. */
+export function artifact(files: { title?: string; data: Uint8Array }[], artifactType: string): Image {
+  const layers = files.map(({ data }) => ({ ...blobOf(data), diffId: "", mediaType: "application/octet-stream" }));
+  const config = blobOf({});
+  const mediaType = "application/vnd.oci.image.manifest.v1+json";
+  const manifest = blobOf({
+    schemaVersion: 2,
+    mediaType,
+    artifactType,
+    config: { mediaType: "application/vnd.oci.empty.v1+json", digest: config.digest, size: config.size },
+    layers: layers.map(({ mediaType, digest, size }, index) => {
+      const { title } = files[index];
+      const annotations = title === undefined ? undefined : { "org.opencontainers.image.title": title };
+      return { mediaType, digest, size, annotations };
+    }),
+  });
+  return { layers, config, manifest: { ...manifest, mediaType } };
+}
+
 /** An index whose entries name one image per platform. */
 export function index(
   entries: { image: Image; os: string; architecture: string; variant?: string }[],

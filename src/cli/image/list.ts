@@ -14,7 +14,9 @@ interface Options extends ListOptions {
 export function listCommand(terminal: Terminal): Command {
   return withDaemonOptions(withListOptions(new Command("ls")))
     .summary("list images")
-    .description("Lists the images on this node, by name; an image with several names has a line for each.")
+    .description(
+      "Lists the images and OCI artifacts on this node, by name; one with several names has a line for each.",
+    )
     .option("--digests", "Show the digest of each image's manifest.")
     .action((options: Options) => listImages(terminal, options));
 }
@@ -23,7 +25,7 @@ async function listImages(terminal: Terminal, options: Options): Promise<void> {
   const { images } = await withDaemon(options, ({ images }) => images.listImages({ filter: undefined }));
   if (options.json) return printJson(terminal, images);
   if (options.quiet) return terminal.out(images.map((image) => `${image.id}\n`).join(""));
-  const headings = ["image", "tag", "id", "size", "pinned", ...(options.digests ? ["digest"] : [])];
+  const headings = ["image", "tag", "id", "size", "type", "pinned", ...(options.digests ? ["digest"] : [])];
   printTable(terminal, headings, images.flatMap((image) => rows(image, options)).sort((a, b) => a[0] < b[0] ? -1 : 1));
 }
 
@@ -34,11 +36,13 @@ function rows(image: Image, options: Options): string[][] {
   return names.map(([name, tag]) => {
     const digest = image.repoDigests.find((one) => one.startsWith(`${name}@`))?.split("@")[1] ?? "";
     const pinned = image.pinned ? "yes" : "";
+    const type = image.spec?.annotations["skiff/artifact-type"] === undefined ? "image" : "artifact";
     return [
       name,
       tag,
       shortId(image.id, !options.trunc),
       humanSize(image.size),
+      type,
       pinned,
       ...(options.digests ? [digest] : []),
     ];

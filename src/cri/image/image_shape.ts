@@ -2,6 +2,9 @@ import { Image } from "../../../proto/gen/runtime/v1/api.ts";
 import type { ImageRecord } from "../../images/types.ts";
 import { entry } from "../list_entry.ts";
 
+/** An annotation of the image's spec, which the CRI leaves free: the type of an OCI artifact. */
+const ARTIFACT_TYPE = "skiff/artifact-type";
+
 /** An image as the CRI shows it. */
 export function imageShape(record: ImageRecord): Image {
   return {
@@ -11,7 +14,13 @@ export function imageShape(record: ImageRecord): Image {
     // The kubelet's client refuses an image of no size, though one without layers may have none.
     size: BigInt(Math.max(1, record.size)),
     ...userOf(record.defaults.user),
-    spec: { image: record.id, annotations: {}, userSpecifiedImage: "", runtimeHandler: "", imageRef: "" },
+    spec: {
+      image: record.id,
+      annotations: record.artifact ? { [ARTIFACT_TYPE]: record.artifact.type } : {},
+      userSpecifiedImage: "",
+      runtimeHandler: "",
+      imageRef: "",
+    },
     pinned: record.pinned,
   };
 }

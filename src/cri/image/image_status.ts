@@ -18,10 +18,15 @@ export const imageStatus = ({ images }: ImageDependencies) => (request: ImageSta
 };
 
 function details(record: ImageRecord): Record<string, unknown> {
-  return {
-    layers: record.layers,
-    labels: record.labels,
-    pulledAt: new Date(Number(record.pulledAt / 1_000_000n)).toISOString(),
-    imageSpec: JSON.parse(record.config),
-  };
+  const pulledAt = new Date(Number(record.pulledAt / 1_000_000n)).toISOString();
+  if (record.artifact) {
+    const { type, blobs } = record.artifact;
+    return {
+      artifactType: type,
+      files: blobs.filter(({ title }) => title !== ""),
+      pulledAt,
+      manifest: JSON.parse(record.config),
+    };
+  }
+  return { layers: record.layers, labels: record.labels, pulledAt, imageSpec: JSON.parse(record.config) };
 }

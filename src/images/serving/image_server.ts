@@ -3,7 +3,7 @@ import type { Logger } from "../../observe/types.ts";
 import { messageOf } from "../../rpc/status.ts";
 import { type AsyncFd, type Child, type Kernel, type Programs, readKeyPair, SIGKILL, within } from "../../sys/mod.ts";
 import { linesOf, startChild } from "../child_start.ts";
-import { type LayerFiles, plainImage } from "../transfer/export_plan.ts";
+import { imageFiles, type LayerFiles } from "../transfer/export_plan.ts";
 import type { ImageRecord } from "../types.ts";
 import type { ServeCommand, ServedImage, ServeEvent, ServeTask } from "./types.ts";
 
@@ -119,7 +119,7 @@ export class ImageServer implements AsyncDisposable {
   /** Undefined for what cannot be served. */
   #served(image: ImageRecord): ServedImage | undefined {
     try {
-      const { manifest, config, layers } = plainImage(image, this.#options.layers);
+      const { manifest, documents, layers } = imageFiles(image, this.#options.layers);
       const tags = image.repoTags.map((name) => {
         const colon = name.lastIndexOf(":");
         return { repository: name.slice(0, colon), tag: name.slice(colon + 1) };
@@ -130,8 +130,8 @@ export class ImageServer implements AsyncDisposable {
         repositories: [...new Set([...tags.map(({ repository }) => repository), ...digests])],
         tags,
         manifest: manifest.toBase64(),
-        config: config.toBase64(),
-        layers: layers.map(({ diffId, file, offset, size }) => ({ digest: diffId, file, offset, size })),
+        documents: documents.map((bytes) => bytes.toBase64()),
+        layers: layers.map(({ digest, file, offset, size }) => ({ digest, file, offset, size })),
       };
     } catch (error) {
       this.#options.logger.warn("an image cannot be served", { image: image.id, reason: messageOf(error) });

@@ -24,7 +24,10 @@ export class Repositories {
     this.remove(image.id);
     const bytes = Uint8Array.fromBase64(image.manifest);
     const blobs = new Map<string, ServedBlob>(image.layers.map((layer) => [layer.digest, layer]));
-    blobs.set(image.id, Uint8Array.fromBase64(image.config));
+    for (const document of image.documents) {
+      const bytes = Uint8Array.fromBase64(document);
+      blobs.set(sha256Digest(bytes), bytes);
+    }
     const digest = sha256Digest(bytes);
     this.#images.set(image.id, { image, manifest: { digest, bytes }, blobs });
     for (const repository of image.repositories) {

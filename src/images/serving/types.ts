@@ -1,17 +1,18 @@
 /** An image as it is served. */
 export interface ServedImage {
-  /** The config's digest. */
+  /** See {@link ImageRecord}. */
   id: string;
   /** Whole names without tag: docker.io/library/busybox */
   repositories: string[];
   tags: { repository: string; tag: string }[];
-  /** Both in base64. */
+  /** In base64, as those that follow. */
   manifest: string;
-  config: string;
+  /** Short blobs, as the config is one. */
+  documents: string[];
   layers: ServedLayer[];
 }
 
-/** A tar inside a file. */
+/** A tar, or the blob of an artifact, inside a file. */
 export interface ServedLayer {
   digest: string;
   file: string;

@@ -48,8 +48,8 @@ async function* content(entry: ExportEntry, progress: Progress): AsyncGenerator<
     progress.add(count);
     yield part;
   }
-  if (`sha256:${hash.digest("hex")}` !== entry.diffId) {
-    throw new Error(`${entry.file} is damaged: it is not ${entry.diffId}; skiff check --deep --repair drops it`);
+  if (`sha256:${hash.digest("hex")}` !== entry.digest) {
+    throw new Error(`${entry.file} is damaged: it is not ${entry.digest}; skiff check --deep --repair drops it`);
   }
 }
 

@@ -19,20 +19,21 @@ export interface LayerFiles {
 const LAYER = "application/vnd.oci.image.layer.v1.tar";
 
 /**
- * The files of an OCI image layout with these images, which `docker load` understands, too. Layers are kept unpacked, so they
- * are written as plain tars under their diff IDs, and the manifests are new ones that say so: configs, and with them the
- * images' IDs, stay as they were.
+ * The files of an OCI image layout with these images, which `docker load` understands, too, but for artifacts. See
+ * {@link imageFiles}.
  */
 export function planExport(images: ExportedImage[], layers: LayerFiles): ExportEntry[] {
   const blobs = new Map<string, ExportEntry>();
   const manifests: unknown[] = [];
   const docker: unknown[] = [];
   for (const { image, names } of images) {
-    const { config, manifest, layers: entries } = plainImage(image, layers);
-    for (const entry of entries) blobs.set(entry.diffId, entry);
-    blobs.set(image.id, document(blobName(image.id), config));
+    const { manifest, documents, layers: entries } = imageFiles(image, layers);
+    for (const entry of entries) blobs.set(entry.digest, entry);
     const digest = sha256Digest(manifest);
-    blobs.set(digest, document(blobName(digest), manifest));
+    for (const bytes of [...documents, manifest]) {
+      const digest = sha256Digest(bytes);
+      blobs.set(digest, document(blobName(digest), bytes));
+    }
     const entry = { mediaType: OCI_MANIFEST, digest, size: manifest.length };
     if (names.length === 0) manifests.push(entry);
     for (const name of names) {
@@ -40,7 +41,9 @@ export function planExport(images: ExportedImage[], layers: LayerFiles): ExportE
       const annotations = { "io.containerd.image.name": name, "org.opencontainers.image.ref.name": tag };
       manifests.push({ ...entry, annotations });
     }
-    docker.push({ Config: blobName(image.id), RepoTags: names, Layers: image.layers.map(blobName) });
+    if (!image.artifact) {
+      docker.push({ Config: blobName(image.id), RepoTags: names, Layers: image.layers.map(blobName) });
+    }
   }
   return [
     document("oci-layout", json({ imageLayoutVersion: "1.0.0" })),
@@ -50,34 +53,46 @@ export function planExport(images: ExportedImage[], layers: LayerFiles): ExportE
   ];
 }
 
+/** The blobs of an image, and its manifest, as another node can have them. */
+export interface ImageFiles {
+  manifest: Uint8Array;
+  /** Short blobs that are no files of the store. */
+  documents: Uint8Array[];
+  layers: LayerEntry[];
+}
+
 /**
  * An image as its layers are kept: unpacked, so they are plain tars under their diff IDs, and the manifest is a new one that
- * says so. The config, and with it the image's ID, is what came.
+ * says so. The config, and with it the image's ID, is what came. Of an artifact all is what came.
  * @throws {RpcError} FAILED_PRECONDITION for what an earlier version stored otherwise.
  */
-export function plainImage(
-  image: Pick<ImageRecord, "id" | "config" | "layers">,
+export function imageFiles(
+  image: Pick<ImageRecord, "id" | "config" | "layers" | "artifact">,
   layers: LayerFiles,
-): { config: Uint8Array; manifest: Uint8Array; layers: LayerEntry[] } {
+): ImageFiles {
   const config = new TextEncoder().encode(image.config);
   if (sha256Digest(config) !== image.id) {
     throw new RpcError(Code.FAILED_PRECONDITION, `the config of ${image.id} was not kept as it came; pull it again`);
+  }
+  if (image.artifact) {
+    const entries = new Map(image.layers.map((id) => layerEntry(id, layers)).map((entry) => [entry.digest, entry]));
+    return { manifest: config, documents: [], layers: [...entries.values()] };
   }
   const entries = image.layers.map((diffId) => layerEntry(diffId, layers));
   const manifest = json({
     schemaVersion: 2,
     mediaType: OCI_MANIFEST,
     config: { mediaType: OCI_CONFIG, digest: image.id, size: config.length },
-    layers: entries.map(({ diffId, size }) => ({ mediaType: LAYER, digest: diffId, size })),
+    layers: entries.map(({ digest, size }) => ({ mediaType: LAYER, digest, size })),
   });
-  return { config, manifest, layers: entries };
+  return { manifest, documents: [config], layers: entries };
 }
 
-/** The tar of a layer, as a file of a layout. */
+/** The tar of a layer, or the blob of an artifact, as a file of a layout. */
 export function layerEntry(diffId: string, layers: LayerFiles): LayerEntry {
-  const size = layers.get(diffId)?.tarBytes;
+  const { tarBytes: size, content: digest = diffId } = layers.get(diffId) ?? {};
   if (size !== undefined) {
-    return { name: blobName(diffId), size, file: layers.path(diffId), offset: SUPERBLOCK_AREA, diffId };
+    return { name: blobName(digest), size, file: layers.path(diffId), offset: SUPERBLOCK_AREA, digest };
   }
   throw new RpcError(
     Code.FAILED_PRECONDITION,

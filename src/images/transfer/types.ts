@@ -11,13 +11,13 @@ export interface ArchiveContents {
 /** What `skiff __index` writes. */
 export type ArchiveAnswer = ArchiveContents | { error: string };
 
-/** The tar inside a layer's file. */
+/** The tar inside a layer's file, or the blob of an artifact. */
 export interface LayerEntry {
   name: string;
   size: number;
   file: string;
   offset: number;
-  diffId: string;
+  digest: string;
 }
 
 /** A file of an image layout; a `content` is in base64. */

@@ -117,14 +117,15 @@ Deno.test("skiff image ls has a line per name and shows ports in names right", a
     size: 1_500_000n,
     pinned: true,
   });
-  const bare = Image.fromPartial({ id: `sha256:${ID("f")}`, size: 3n });
+  const spec = { annotations: { "skiff/artifact-type": "application/vnd.cncf.helm.config.v1+json" } };
+  const bare = Image.fromPartial({ id: `sha256:${ID("f")}`, size: 3n, spec });
   await withAnswers({ images: { listImages: () => ({ images: [image, bare] }) } }, async (socket) => {
     const { out } = await skiff("image", "ls", "--digests", "--socket", socket);
     const cells = out.trim().split("\n").slice(1).map((line) => line.split(/ {2,}/));
     assertEquals(cells, [
-      ["<none>", "<none>", "f".repeat(13), "3B"],
-      ["docker.io/library/app", "1", "d".repeat(13), "1.50MB", "yes"],
-      ["localhost:5000/app", "1", "d".repeat(13), "1.50MB", "yes", `sha256:${ID("e")}`],
+      ["<none>", "<none>", "f".repeat(13), "3B", "artifact"],
+      ["docker.io/library/app", "1", "d".repeat(13), "1.50MB", "image", "yes"],
+      ["localhost:5000/app", "1", "d".repeat(13), "1.50MB", "image", "yes", `sha256:${ID("e")}`],
     ]);
   });
 });

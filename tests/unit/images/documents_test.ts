@@ -29,6 +29,23 @@ Deno.test("parseManifest() takes layers that must not be distributed, Docker's a
   ) assertEquals(parse({ ...MANIFEST, layers: [{ ...LAYER, mediaType }] }).kind, "manifest");
 });
 
+const titled = (title: string) => ({ ...LAYER, annotations: { "org.opencontainers.image.title": title } });
+const artifact = (titles: string[]) => ({ ...MANIFEST, artifactType: "a/b", layers: titles.map(titled) });
+
+Deno.test("parseManifest() tells artifacts by their type, or by that of their config", () => {
+  const blobs = [{ title: "", blob: CONFIG }, { title: "dir/file", blob: LAYER }];
+  assertEquals(parse(artifact(["dir/file"])), { kind: "artifact", type: "a/b", blobs });
+  const chart = { ...CONFIG, mediaType: "application/vnd.cncf.helm.config.v1+json" };
+  assertEquals(parse({ ...MANIFEST, config: chart }), {
+    kind: "artifact",
+    type: chart.mediaType,
+    blobs: [{ title: "", blob: chart }, { title: "", blob: LAYER }],
+  });
+  const model = { ...LAYER, mediaType: "x/y", annotations: { "org.cncf.model.filepath": "m.bin" } };
+  const parsed = parse({ ...MANIFEST, artifactType: "a/b", layers: [model] });
+  assertEquals(parsed.kind === "artifact" && parsed.blobs[1].title, "m.bin");
+});
+
 const BAD: [string, unknown, string, RegExp][] = [
   ["layers and manifests at once (CVE-2021-41190)", { ...MANIFEST, ...INDEX }, "", /CVE-2021-41190/],
   ["config and manifests at once", { ...INDEX, config: CONFIG }, "", /CVE-2021-41190/],
@@ -38,12 +55,11 @@ const BAD: [string, unknown, string, RegExp][] = [
   ["schema 1", { schemaVersion: 1, fsLayers: [] }, "", /schema 1/],
   ["no schemaVersion", { config: CONFIG, layers: [] }, "", /schemaVersion/],
   ["a foreign media type", { ...MANIFEST, mediaType: "application/json" }, "", /mediaType application\/json/],
-  [
-    "an artifact",
-    { ...MANIFEST, config: { ...CONFIG, mediaType: "application/vnd.cncf.helm.config.v1+json" } },
-    "",
-    /not a container image/,
-  ],
+  ["an artifact of no type", { ...MANIFEST, artifactType: "no type" }, "", /"no type" is not the type/],
+  ["a file outside", artifact(["../../etc/passwd"]), "", /layers\[0\] has the title .* out of the volume/],
+  ["a file at the root", artifact(["/etc/passwd"]), "", /layers\[0\] has the title .* out of the volume/],
+  ["a file that is a folder, too", artifact(["a", "a/b"]), "", /"a" is a file and a folder of "a\/b"/],
+  ["two files of one name", artifact(["a", "a"]), "", /two of its blobs have the title "a"/],
   [
     "an encrypted layer",
     { ...MANIFEST, layers: [{ ...LAYER, mediaType: `${LAYER.mediaType}+encrypted` }] },

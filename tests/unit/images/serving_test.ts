@@ -20,7 +20,7 @@ function repositories(file = layer.file): Repositories {
     repositories: [HUB, "h.io:5000/team/app"],
     tags: ["3", "1", "2"].map((tag) => ({ repository: HUB, tag })),
     manifest: manifest.bytes.toBase64(),
-    config: config.bytes.toBase64(),
+    documents: [config.bytes.toBase64()],
     layers: [{ ...layer, file }],
   });
   return served;
@@ -142,7 +142,7 @@ Deno.test("answer() gives parts of blobs as RFC 9110 has it", () => {
 
 Deno.test("Repositories forgets what was removed, and replaces what came again", () => {
   const served = repositories();
-  served.put({ ...{ id: config.digest, repositories: ["q.io/x"], tags: [], layers: [] }, manifest: "", config: "" });
+  served.put({ ...{ id: config.digest, repositories: ["q.io/x"], tags: [], layers: [] }, manifest: "", documents: [] });
   assertEquals([served.has(HUB), served.has("q.io/x")], [false, true]);
   served.remove(config.digest);
   assertEquals(served.has("q.io/x"), false);

@@ -154,6 +154,31 @@ export function buildImage(tars: Uint8Array[], options: ImageOptions = {}): Test
   return { blobs, manifest, config, diffIds, layers };
 }
 
+export interface TestBlob {
+  title?: string;
+  bytes: Uint8Array;
+}
+
+/** An OCI artifact of these blobs. */
+export function buildArtifact(files: TestBlob[], artifactType = "application/vnd.example.files"): TestImage {
+  const layers = files.map(({ bytes }) => blob(bytes));
+  const config = json({});
+  const manifest = json({
+    schemaVersion: 2,
+    mediaType: OCI_MANIFEST,
+    artifactType,
+    config: { mediaType: "application/vnd.oci.empty.v1+json", digest: config.digest, size: config.bytes.length },
+    layers: layers.map(({ digest, bytes }, index) => ({
+      mediaType: "application/octet-stream",
+      digest,
+      size: bytes.length,
+      annotations: files[index].title === undefined ? {} : { "org.opencontainers.image.title": files[index].title },
+    })),
+  });
+  const blobs = new Map([manifest, config, ...layers].map(({ digest, bytes }) => [digest, bytes]));
+  return { blobs, manifest, config, diffIds: [], layers };
+}
+
 export function json(value: unknown): Blob {
   return blob(new TextEncoder().encode(JSON.stringify(value)));
 }
