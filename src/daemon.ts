@@ -77,6 +77,7 @@ export async function startDaemon(
     table: store,
     logger: logger.with({ part: "images" }),
     setAside: (pid) => pulls.attach(pid),
+    openTable: (path) => new Store({ path, kernel, bootId: boot }),
   });
   await images.start();
   stack.use(images);

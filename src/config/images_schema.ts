@@ -129,6 +129,16 @@ export const images = section<Config["images"]>("Images and registries.", {
     allowed: "an absolute path, or empty",
     check: rules.absolutePathOrEmpty,
   }),
+  additionalStores: texts({
+    doc:
+      "Image stores that are only read, each the `root` folder of a skiff (on a network or read-only file system, for " +
+      "example): their images are listed, used and mounted from there, and a pull leaves out the layers that they have. They " +
+      "are read when the daemon starts. Whoever can write to one decides what runs on this node. See docs/images.md.",
+    default: [],
+    reload: "restart",
+    allowed: "absolute paths",
+    check: rules.absolutePath,
+  }),
   registriesDir: text({
     doc: "Folder of YAML files that say where signatures are (containers-registries.d(5)). Need not exist.",
     default: "/etc/containers/registries.d",

@@ -42,6 +42,8 @@ export interface Config {
     importDir: string;
     /** containers-registries.d(5): where signatures are. */
     registriesDir: string;
+    /** Roots of other skiffs, whose images are used and never changed. */
+    additionalStores: string[];
     /** os/arch[/variant]; empty: the node's own. */
     platform: string;
     limits: { layers: number; entriesPerLayer: number; inflatedBytesPerLayer: number; manifestBytes: number };

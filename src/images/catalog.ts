@@ -1,4 +1,5 @@
 import { KeyedQueue } from "../sys/mod.ts";
+import type { AdditionalStore } from "./additional_stores.ts";
 import type { DownloadedImage } from "./download.ts";
 import { ImageIndex } from "./image_index.ts";
 import { namedRecord } from "./image_record.ts";
@@ -9,6 +10,8 @@ import type { ImageRecord, ImageTable } from "./types.ts";
 export interface CatalogOptions {
   table: ImageTable;
   layers: LayerStore;
+  /** Stores whose images are shown beside those of the table. */
+  additional?: () => readonly AdditionalStore[];
   /** Names of images that no cleaning up takes. */
   pinned: string[];
   /** Told of every image that came, changed or went. */
@@ -22,12 +25,14 @@ export class Catalog {
   #index = new ImageIndex();
   #records = new KeyedQueue();
   #pinned: Set<string>;
+  #additional: NonNullable<CatalogOptions["additional"]>;
   #onChange: NonNullable<CatalogOptions["onChange"]>;
 
-  constructor({ table, layers, pinned, onChange }: CatalogOptions) {
+  constructor({ table, layers, additional, pinned, onChange }: CatalogOptions) {
     this.#table = table;
     this.#layers = layers;
     this.#onChange = onChange ?? (() => {});
+    this.#additional = additional ?? (() => []);
     this.#pinned = new Set(pinned.map((name) => formatReference(parseReference(name))));
   }
 
@@ -42,6 +47,14 @@ export class Catalog {
       onLost(image, lost);
       await this.#table.deleteImage(image.id);
     }
+    for (const store of this.#additional()) for (const image of store.images) this.#addForeign(image, store);
+  }
+
+  /** An image of another store. A row or a tag of this node, or of a store before it, counts more. */
+  #addForeign(image: ImageRecord, store: AdditionalStore): void {
+    if (this.#index.get(image.id) || !image.layers.every((diffId) => store.get(diffId))) return;
+    const repoTags = image.repoTags.filter((tag) => !this.#index.withTag(tag));
+    this.#index.put({ ...image, repoTags, store: store.folder, pinned: this.#isPinned(image) });
   }
 
   get(id: string): ImageRecord | undefined {
@@ -61,9 +74,9 @@ export class Catalog {
     return this.#index.get(id)?.layers.every((diffId) => this.#layers.get(diffId)) ?? false;
   }
 
-  /** Layers that an image names. */
+  /** Layers that an image of this node names; a store that is only read has those of its own. */
   neededLayers(): Set<string> {
-    return new Set(this.#index.list().flatMap(({ layers }) => layers));
+    return new Set(this.#index.list().flatMap(({ store, layers }) => store === undefined ? layers : []));
   }
 
   /** Makes a downloaded image known under a name, which any other image loses. */
@@ -86,7 +99,8 @@ export class Catalog {
     record.pinned = this.#isPinned(record);
     const before = tag === undefined ? undefined : this.#index.withTag(tag);
     if (before && before.id !== id) {
-      await this.#save({ ...before, repoTags: before.repoTags.filter((name) => name !== tag) });
+      const { store: _, ...row } = before;
+      await this.#save({ ...row, repoTags: before.repoTags.filter((name) => name !== tag) });
     }
     await this.#save(record);
     return record;

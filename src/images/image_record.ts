@@ -20,7 +20,9 @@ export function namedRecord(
   // A digest pins the content, whatever tag stands beside it: the tag may have moved on since.
   const tag = reference.digest === undefined ? formatReference(reference) : undefined;
   const repoDigest = `${repositoryName(reference)}@${digest}`;
-  const base = existing ?? {
+  // What was another store's alone becomes an image of this node, too: with this row.
+  const { store: _, ...known } = existing ?? {} as Partial<ImageRecord>;
+  const base: Omit<ImageRecord, "store"> = existing ? known as ImageRecord : {
     id,
     repoTags: [],
     repoDigests: [],

@@ -2,6 +2,7 @@ import type { Config } from "../config/types.ts";
 import type { Logger } from "../observe/types.ts";
 import { Code, RpcError } from "../rpc/status.ts";
 import type { Kernel, Programs } from "../sys/mod.ts";
+import { AdditionalStores, type OpenTable } from "./additional_stores.ts";
 import { requireFiles, requireImage } from "./artifact.ts";
 import { Catalog } from "./catalog.ts";
 import { Downloads } from "./download.ts";
@@ -42,6 +43,8 @@ export interface ImageServiceOptions {
   logger: Logger;
   /** Moves a process of a pull to where it takes no time from those who answer. */
   setAside?: (pid: number) => Promise<void>;
+  /** See {@link AdditionalStores}; without it there are none. */
+  openTable?: OpenTable;
 }
 
 /** Images of this node, their layers, and the root file systems made of them. */
@@ -52,6 +55,7 @@ export class ImageService implements Images, AsyncDisposable {
   #logger: Logger;
   #catalog: Catalog;
   #layers: LayerStore;
+  #additional: AdditionalStores;
   #puller: Puller;
   #unfinished: UnfinishedLayers;
   #sources: ImageSources;
@@ -64,15 +68,23 @@ export class ImageService implements Images, AsyncDisposable {
   #facts: StorageFacts = NOT_PROBED;
   #probing = Promise.resolve();
 
-  constructor({ config, kernel, programs, table, logger, setAside }: ImageServiceOptions) {
+  constructor({ config, kernel, programs, table, logger, setAside, openTable }: ImageServiceOptions) {
     this.#config = config;
     this.#kernel = kernel;
     this.#programs = programs;
     this.#logger = logger;
-    this.#layers = new LayerStore({ root: config.root, kernel, table, logger });
+    this.#additional = new AdditionalStores({
+      folders: openTable ? config.images.additionalStores : [],
+      root: config.root,
+      kernel,
+      logger,
+      openTable: openTable!,
+    });
+    this.#layers = new LayerStore({ root: config.root, kernel, table, logger, additional: this.#additional });
     this.#catalog = new Catalog({
       table,
       layers: this.#layers,
+      additional: () => this.#additional.stores,
       pinned: config.images.pinned,
       onChange: (id, image) => this.#server?.changed(id, image),
     });
@@ -122,6 +134,7 @@ export class ImageService implements Images, AsyncDisposable {
       layers: this.#layers,
       exporter: this.#exporter,
       unfinished: this.#unfinished,
+      additional: () => this.#additional.stores,
       list: () => this.list(),
       mountsOf: (id) => this.#rootfs.usersOf(id),
       isLayerMounted: (diffId) => this.#rootfs.isLayerUsed(diffId),
@@ -143,6 +156,7 @@ export class ImageService implements Images, AsyncDisposable {
     for (const folder of [this.#config.root, this.#config.state]) this.#kernel.mkdirs(folder, 0o700);
     this.#sources.start();
     await this.#layers.start();
+    await this.#additional.start();
     await this.#catalog.load((image, lost) =>
       this.#logger.warn("an image that lost a layer is dropped; it will be pulled again", {
         image: image.id,
@@ -282,6 +296,7 @@ export class ImageService implements Images, AsyncDisposable {
     await this.#server?.[Symbol.asyncDispose]();
     await this.#puller.stop(new Error("the daemon stops"));
     await this.#rootfs.stop();
+    this.#additional[Symbol.dispose]();
   }
 
   #mustHaveLayers({ id, layers }: ImageRecord): void {

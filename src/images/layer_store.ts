@@ -1,32 +1,46 @@
 import { Code, messageOf, RpcError } from "../rpc/status.ts";
 import type { Logger } from "../observe/types.ts";
 import { hasNoWriter, type Kernel, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, O_RDWR, S_IFMT, S_IFREG } from "../sys/mod.ts";
+import type { AdditionalStores } from "./additional_stores.ts";
 import { digestHex } from "./digest.ts";
 import { readNotes, type StagedLayer, writeNote } from "./staged_layers.ts";
-import { partName } from "./staging.ts";
+import { isLayerFile, partName } from "./staging.ts";
 import type { ImageTable, LayerRecord } from "./types.ts";
 
 /** Milliseconds. */
 const WRITER_TIMEOUT = 500;
 
-/** The image files of layers: `<root>/layers/<hex>.erofs`, one row each, written once and never changed. */
+/**
+ * The image files of layers: `<root>/layers/<hex>.erofs`, one row each, written once and never changed. What an additional
+ * store has is found here, too, and neither counted nor removed.
+ */
 export class LayerStore {
   readonly folder: string;
   #staging: string;
   #kernel: Kernel;
   #table: ImageTable;
   #logger: Logger;
+  #additional: Pick<AdditionalStores, "with"> | undefined;
   #layers = new Map<string, LayerRecord>();
   #bytes = 0;
   /** How many pulls need a layer that no image names yet. */
   #held = new Map<string, number>();
 
-  constructor(options: { root: string; kernel: Kernel; table: ImageTable; logger: Logger }) {
+  constructor(
+    options: {
+      root: string;
+      kernel: Kernel;
+      table: ImageTable;
+      logger: Logger;
+      additional?: Pick<AdditionalStores, "with">;
+    },
+  ) {
     this.folder = `${options.root}/layers`;
     this.#staging = `${options.root}/staging`;
     this.#kernel = options.kernel;
     this.#table = options.table;
     this.#logger = options.logger;
+    this.#additional = options.additional;
   }
 
   /** Reads the rows, and removes what a process that died half-way left behind. */
@@ -45,7 +59,7 @@ export class LayerStore {
       await this.#table.deleteLayer(layer.diffId);
     }
     for (const name of files) {
-      if (/^[0-9a-f]{64}\.erofs$/.test(name)) this.#kernel.unlink(`${this.folder}/${name}`);
+      if (isLayerFile(name)) this.#kernel.unlink(`${this.folder}/${name}`);
     }
     if (this.#kernel.exists(this.#staging)) {
       await this.#adopt();
@@ -55,17 +69,25 @@ export class LayerStore {
   }
 
   get(diffId: string): LayerRecord | undefined {
-    return this.#layers.get(diffId);
+    return this.#layers.get(diffId) ?? this.#additional?.with(diffId)?.get(diffId);
   }
 
   path(diffId: string): string {
-    return `${this.folder}/${fileName(diffId)}`;
+    const other = this.#layers.has(diffId) ? undefined : this.#additional?.with(diffId);
+    return other?.path(diffId) ?? `${this.folder}/${fileName(diffId)}`;
   }
 
+  /** Bytes, wherever the layers are. */
   size(diffIds: string[]): number {
+    return diffIds.reduce((sum, diffId) => sum + (this.get(diffId)?.size ?? 0), 0);
+  }
+
+  /** Bytes that would be free without these layers. */
+  ownSize(diffIds: string[]): number {
     return diffIds.reduce((sum, diffId) => sum + (this.#layers.get(diffId)?.size ?? 0), 0);
   }
 
+  /** Of this node's own layers. */
   get diffIds(): string[] {
     return [...this.#layers.keys()];
   }

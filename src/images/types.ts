@@ -33,6 +33,8 @@ export interface ImageRecord {
   /** Set for what is no image: it can be mounted, and not be run. */
   artifact?: Artifact;
   pinned: boolean;
+  /** Folder of the additional store that has it, where this node has no row of its own for it. */
+  store?: string;
   /** Nanoseconds since the epoch. */
   pulledAt: bigint;
 }

@@ -1,6 +1,9 @@
 import { messageOf } from "../rpc/status.ts";
 import { type Kernel, S_IFMT, S_IFREG } from "../sys/mod.ts";
+import type { AdditionalStore } from "./additional_stores.ts";
 import type { LayerStore } from "./layer_store.ts";
+import { isLayerFile } from "./staging.ts";
+import type { LayerFiles } from "./transfer/export_plan.ts";
 import type { Exporter } from "./transfer/exporter.ts";
 import type { UnfinishedLayers } from "./unfinished_layers.ts";
 import type { CheckResult, ImageRecord, PrunePlan, StoreProblem } from "./types.ts";
@@ -10,6 +13,8 @@ export interface UpkeepDependencies {
   layers: LayerStore;
   exporter: Exporter;
   unfinished: UnfinishedLayers;
+  /** Only looked at. */
+  additional: () => readonly AdditionalStore[];
   list: () => ImageRecord[];
   /** Root file systems that are made of an image. */
   mountsOf: (imageId: string) => string[];
@@ -19,8 +24,6 @@ export interface UpkeepDependencies {
 }
 
 type UsersOf = (imageId: string) => string[];
-
-const LAYER_FILE = /^[0-9a-f]{64}\.erofs$/;
 
 /** Keeps the store small and sound. It takes away only what it can name a reason for, and nothing that is used. */
 export class Upkeep {
@@ -46,7 +49,7 @@ export class Upkeep {
     // A layer goes when nothing points to it any more: no image that stays, no mount, no pull that runs.
     const needed = new Set(plan.kept.flatMap(({ image }) => image.layers));
     const gone = new Set(plan.images.flatMap((image) => image.layers));
-    plan.bytesFreed = layers.size(
+    plan.bytesFreed = layers.ownSize(
       [...gone].filter((diffId) => !needed.has(diffId) && !layers.isHeld(diffId) && !isLayerMounted(diffId)),
     );
     for (const { size, writtenAt } of unfinished.list()) if (writtenAt <= before) plan.bytesFreed += size;
@@ -67,10 +70,17 @@ export class Upkeep {
     const excess = new Set(unfinished.excess());
     for (const diffId of layers.diffIds) {
       signal?.throwIfAborted();
-      const problem = this.#fileProblem(diffId) ?? (deep ? await this.#digestProblem(diffId, signal) : undefined);
+      const problem = await this.#layerProblem(diffId, layers, deep, signal);
       result.bytes += layers.get(diffId)?.size ?? 0;
       if (problem !== undefined) result.problems.push(await this.#badLayer(diffId, problem, repair, inUse));
       else if (excess.has(diffId)) result.problems.push(await this.#orphanLayer(diffId, repair));
+    }
+    for (const store of this.#dependencies.additional()) {
+      for (const diffId of store.diffIds) {
+        signal?.throwIfAborted();
+        const problem = await this.#layerProblem(diffId, store, deep, signal);
+        if (problem !== undefined) result.problems.push(foreignProblem(diffId, problem, store));
+      }
     }
     for (const image of list()) {
       const lost = image.layers.filter((diffId) => !layers.get(diffId));
@@ -81,6 +91,7 @@ export class Upkeep {
   }
 
   #keeper(image: ImageRecord, inUse: UsersOf, since: bigint): string | undefined {
+    if (image.store !== undefined) return `it is in ${image.store}, which is only read (images.additionalStores)`;
     if (image.pinned) return "it is pinned (images.pinned)";
     const users = this.#users(image.id, inUse);
     if (users.length > 0) return `it is used by ${users.slice(0, 3).join(", ")}${users.length > 3 ? " and more" : ""}`;
@@ -91,8 +102,17 @@ export class Upkeep {
     return [...new Set([...inUse(imageId), ...this.#dependencies.mountsOf(imageId)])];
   }
 
-  #fileProblem(diffId: string): string | undefined {
-    const { kernel, layers } = this.#dependencies;
+  async #layerProblem(
+    diffId: string,
+    layers: LayerFiles,
+    deep: boolean,
+    signal?: AbortSignal,
+  ): Promise<string | undefined> {
+    return this.#fileProblem(diffId, layers) ?? (deep ? await this.#digestProblem(diffId, layers, signal) : undefined);
+  }
+
+  #fileProblem(diffId: string, layers: LayerFiles): string | undefined {
+    const { kernel } = this.#dependencies;
     const path = layers.path(diffId);
     if (!kernel.exists(path)) return "its file is not there";
     const { mode, size } = kernel.lstat(path);
@@ -100,12 +120,12 @@ export class Upkeep {
     return size < (layers.get(diffId)?.size ?? 0) ? "its file is shorter than it was" : undefined;
   }
 
-  async #digestProblem(diffId: string, signal?: AbortSignal): Promise<string | undefined> {
-    const { layers, exporter } = this.#dependencies;
+  async #digestProblem(diffId: string, layers: LayerFiles, signal?: AbortSignal): Promise<string | undefined> {
+    const { exporter } = this.#dependencies;
     if (layers.get(diffId)?.tarBytes === undefined) return undefined;
-    using _hold = layers.hold([diffId]);
+    using _hold = this.#dependencies.layers.hold([diffId]);
     try {
-      return await exporter.isIntact(diffId, signal) ? undefined : "its content has another digest";
+      return await exporter.isIntact(diffId, layers, signal) ? undefined : "its content has another digest";
     } catch (error) {
       signal?.throwIfAborted();
       return `its content cannot be read: ${messageOf(error)}`;
@@ -155,11 +175,20 @@ export class Upkeep {
       // A pull may have moved its layers in, and be about to write their rows.
       if (known.has(name) || layers.isHeld(`sha256:${name.replace(/\.erofs$/, "")}`)) continue;
       const path = `${layers.folder}/${name}`;
-      const isOurs = LAYER_FILE.test(name);
+      const isOurs = isLayerFile(name);
       if (isOurs && repair) await kernel.unlinkOffThread(path);
       const remedy = isOurs ? "remove it" : "look at it: it is none of skiff's";
       problems.push({ subject: `file ${path}`, problem: "no layer has it", remedy, repaired: isOurs && repair });
     }
     return problems;
   }
+}
+
+function foreignProblem(diffId: string, problem: string, { folder }: AdditionalStore): StoreProblem {
+  return {
+    subject: `layer ${diffId} in ${folder}`,
+    problem,
+    remedy: "mend that store where it is written; here it is only read (images.additionalStores)",
+    repaired: false,
+  };
 }

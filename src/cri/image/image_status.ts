@@ -19,14 +19,16 @@ export const imageStatus = ({ images }: ImageDependencies) => (request: ImageSta
 
 function details(record: ImageRecord): Record<string, unknown> {
   const pulledAt = new Date(Number(record.pulledAt / 1_000_000n)).toISOString();
+  const store = record.store === undefined ? {} : { additionalStore: record.store };
   if (record.artifact) {
     const { type, blobs } = record.artifact;
     return {
       artifactType: type,
       files: blobs.filter(({ title }) => title !== ""),
       pulledAt,
+      ...store,
       manifest: JSON.parse(record.config),
     };
   }
-  return { layers: record.layers, labels: record.labels, pulledAt, imageSpec: JSON.parse(record.config) };
+  return { layers: record.layers, labels: record.labels, pulledAt, ...store, imageSpec: JSON.parse(record.config) };
 }

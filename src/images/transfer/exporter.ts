@@ -14,7 +14,7 @@ import {
 import { linesOf, startChild } from "../child_start.ts";
 import type { LayerStore } from "../layer_store.ts";
 import type { ImageRecord } from "../types.ts";
-import { type ExportedImage, layerEntry, planExport } from "./export_plan.ts";
+import { type ExportedImage, layerEntry, type LayerFiles, planExport } from "./export_plan.ts";
 import type { ExportEvent, ExportTask } from "./types.ts";
 
 export interface ExportTarget {
@@ -93,8 +93,8 @@ export class Exporter {
   }
 
   /** Reads the whole of a layer, in a process of its own, and compares it with its digest. */
-  async isIntact(diffId: string, signal?: AbortSignal): Promise<boolean> {
-    const entry = layerEntry(diffId, this.#layers);
+  async isIntact(diffId: string, layers: LayerFiles, signal?: AbortSignal): Promise<boolean> {
+    const entry = layerEntry(diffId, layers);
     const nowhere = this.#kernel.open("/dev/null", O_WRONLY);
     try {
       await this.#run({ folder: "", entries: [entry] }, nowhere, { signal, onBytes: () => {} });

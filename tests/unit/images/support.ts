@@ -4,6 +4,7 @@ import { type Config, defaultConfig } from "../../../src/config/mod.ts";
 import { ImageService } from "../../../src/images/mod.ts";
 import type { ImageRecord, ImageTable, LayerRecord } from "../../../src/images/types.ts";
 import type { Logger } from "../../../src/observe/types.ts";
+import { Store } from "../../../src/pods/mod.ts";
 import { kernel, MNT_DETACH, mountsBelow, programs } from "../../../src/sys/mod.ts";
 import { OCI_CONFIG, OCI_INDEX, OCI_MANIFEST } from "../../../src/images/media_types.ts";
 
@@ -84,7 +85,8 @@ export async function openStore(images: Partial<Config["images"]> = {}, existing
   const table = new MemoryTable();
   const logger = new MemoryLogger();
   const open = async () => {
-    const service = new ImageService({ config, kernel, programs, table, logger });
+    const openTable = (path: string) => new Store({ path, kernel, bootId: "" });
+    const service = new ImageService({ config, kernel, programs, table, logger, openTable });
     await service.start();
     return service;
   };
@@ -105,6 +107,14 @@ export async function openStore(images: Partial<Config["images"]> = {}, existing
     },
   };
   return store;
+}
+
+/** Writes the rows of a store beside its layers, as a daemon has them there: then another one can use it. */
+export async function writeDatabase({ config: { root }, table }: TestStore): Promise<void> {
+  const store = new Store({ path: `${root}/store.db`, kernel, bootId: "" });
+  for (const image of table.images()) await store.putImage(image);
+  for (const layer of table.layers()) await store.putLayer(layer);
+  await store.close();
 }
 
 export function sha256(bytes: Uint8Array): string {
