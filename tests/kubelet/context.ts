@@ -5,6 +5,9 @@ import { programs } from "./options.ts";
 
 /** What one kubectl may take that does not say how long it waits. */
 const KUBECTL_MS = 150_000 * patience;
+/** kubectl gives a handshake ten seconds, which an emulated machine may need for other things. Nothing was asked yet. */
+const NOT_CONNECTED = "net/http: TLS handshake timeout";
+const CONNECTIONS = 5;
 const text = new TextDecoder();
 
 export class Context implements CheckContext {
@@ -69,6 +72,13 @@ export class Context implements CheckContext {
   }
 
   async #kubectl(args: string[], input?: string): Promise<Output> {
+    for (let left = CONNECTIONS;; left--) {
+      const output = await this.#kubectlOnce(args, input);
+      if (left === 1 || output.code === 0 || !output.stderr.includes(NOT_CONNECTED)) return output;
+    }
+  }
+
+  async #kubectlOnce(args: string[], input?: string): Promise<Output> {
     this.signal.throwIfAborted();
     const named = args.some((argument) => /^(-n|--namespace=.*|-A|--all-namespaces)$/.test(argument));
     const place = named ? [] : [`--namespace=${this.namespace}`];

@@ -1,9 +1,19 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { patience } from "../../support/command.ts";
 import { tools } from "../../support/tools.ts";
 import { type Check, type CheckContext, container, deployment, pod, service } from "../check.ts";
 import { web, webReady } from "../pod_network.ts";
 
 const withoutDns = ({ has }: CheckContext["cluster"]) => has.coredns ? undefined : "CoreDNS was not built";
+
+type Command = [program: string, ...args: string[]];
+/** A command that prints a page, or gives up. */
+const page = (url: string, seconds: number): Command => ["timeout", `${seconds * patience}`, "wget", "-qO-", url];
+/** The same on the node, which may have no wget. */
+const pageOnNode = (url: string, seconds: number): Command => {
+  const { busybox } = tools;
+  return [busybox, "timeout", `${seconds * patience}`, busybox, "wget", "-qO-", url];
+};
 
 /** Two servers that answer with their names, and a client. */
 async function serversAndClient(
@@ -40,21 +50,12 @@ export const checks: Check[] = [
       const servers = await serversAndClient(context, service("front", "web", 80, 8080));
       const { spec } = await context.get("service", "front");
       await context.until("the Service answers", async () => {
-        return (await context.tryKubectl(
-          "exec",
-          "client",
-          "--",
-          "timeout",
-          "1",
-          "wget",
-          "-qO-",
-          `http://${spec.clusterIP}/`,
-        )).code === 0;
+        return (await context.tryKubectl("exec", "client", "--", ...page(`http://${spec.clusterIP}/`, 1))).code === 0;
       }, 20);
       await allAnswer(
         context,
         servers,
-        () => context.exec("client", "timeout", "5", "wget", "-qO-", `http://${spec.clusterIP}/`),
+        () => context.exec("client", ...page(`http://${spec.clusterIP}/`, 5)),
       );
     },
   },
@@ -66,15 +67,14 @@ export const checks: Check[] = [
       const { spec } = await context.get("service", "front");
       const url = `http://${context.cluster.nodeIP}:${spec.ports[0].nodePort}/`;
       await context.until("the port answers", async () => {
-        return (await context.cluster.tryRun(tools.busybox, "timeout", "1", tools.busybox, "wget", "-qO-", url))
-          .code === 0;
+        return (await context.cluster.tryRun(...pageOnNode(url, 1))).code === 0;
       }, 20);
       await allAnswer(
         context,
         servers,
-        () => context.cluster.run(tools.busybox, "timeout", "5", tools.busybox, "wget", "-qO-", url),
+        () => context.cluster.run(...pageOnNode(url, 5)),
       );
-      assertMatch(await context.exec("client", "timeout", "5", "wget", "-qO-", url), /^web-/);
+      assertMatch(await context.exec("client", ...page(url, 5)), /^web-/);
     },
   },
   {
@@ -118,12 +118,10 @@ export const checks: Check[] = [
         return stdout.includes(spec.clusterIP);
       }, 30);
       await context.until("the Service answers by its short name", async () => {
-        return (await context.tryKubectl("exec", "client", "--", "timeout", "2", "wget", "-qO-", "http://front/"))
-          .code ===
-          0;
+        return (await context.tryKubectl("exec", "client", "--", ...page("http://front/", 2))).code === 0;
       }, 20);
       assertMatch(
-        await context.exec("client", "timeout", "5", "wget", "-qO-", "http://front/"),
+        await context.exec("client", ...page("http://front/", 5)),
         new RegExp(`^${first.slice(0, 4)}`),
       );
       const kubernetes = await context.exec("client", "nslookup", "kubernetes.default.svc.cluster.local");
