@@ -4,7 +4,6 @@ import type { Kernel, Programs } from "../sys/mod.ts";
 import { type Artifact, blobId } from "./artifact.ts";
 import type { FetchSource, ParseEvent, ParseTask } from "./child_events.ts";
 import { ChildPair, type ChildPairOptions, ParseFailure } from "./child_pair.ts";
-import type { Descriptor } from "./documents.ts";
 import { MAX_SLOTS } from "./frames.ts";
 import { type ImageConfig, NO_DEFAULTS } from "./image_config.ts";
 import type { LayerStore } from "./layer_store.ts";
@@ -13,6 +12,7 @@ import { Slots } from "./slots.ts";
 import type { StagedLayer } from "./staged_layers.ts";
 import type { ManifestCheck } from "./trust/gate.ts";
 import type { PullProgress } from "./types.ts";
+import { halves, packedBytes, pairLayers, type WantedLayer } from "./wanted_layers.ts";
 
 export interface DownloadDependencies {
   kernel: Kernel;
@@ -53,12 +53,6 @@ export interface DownloadedImage {
 type IndexEvent = Extract<ParseEvent, { event: "index" }>;
 type ManifestEvent = Extract<ParseEvent, { event: "manifest" }>;
 type ArtifactEvent = Extract<ParseEvent, { event: "artifact" }>;
-interface WantedLayer {
-  diffId: string;
-  blob: Descriptor;
-  /** Of an artifact's blob, which is no tar. */
-  title?: string;
-}
 
 /** A pair of children and the folder that they write to. */
 interface Station extends AsyncDisposable {
@@ -73,11 +67,16 @@ interface LayerWork {
   wanted: WantedLayer[];
   progress: PullProgress;
   report: (changes: Partial<PullProgress>) => void;
+  /** What a pair tells how many bytes it has fetched so far. */
+  countBytes: () => (bytes: number) => void;
   signal: AbortSignal;
 }
 
 /** Pairs of children at the same time, for all pulls: each takes some 160 MB while it unpacks a large layer. */
 const MAX_PAIRS = 8;
+
+/** Bytes, packed: what takes longer than another pair takes to start. */
+const LARGE_SHARE = 32 << 20;
 
 /** An index may point to an index, but not for ever. */
 const MAX_INDEX_DEPTH = 3;
@@ -117,7 +116,14 @@ export class Downloads {
     const progress: PullProgress = { phase: "resolving", bytesDone: 0, bytesTotal: 0, layersDone: 0, layersTotal: 0 };
     const report = (changes: Partial<PullProgress>) => options.onProgress({ ...Object.assign(progress, changes) });
     report({});
-    await using station = await this.#open(source, options.signal, (bytesDone) => report({ bytesDone }));
+    const countBytes = () => {
+      let before = 0;
+      return (bytes: number) => {
+        report({ bytesDone: progress.bytesDone + bytes - before });
+        before = bytes;
+      };
+    };
+    await using station = await this.#open(source, options.signal, countBytes());
 
     options.onStep("manifest");
     const { digest, manifest } = await this.#manifest(station.pair, start, options.signal);
@@ -136,10 +142,10 @@ export class Downloads {
     using stack = new DisposableStack();
     const hold = stack.use(layers.hold(config.diffIds));
     const missing = wanted.filter(({ diffId }) => !layers.get(diffId));
-    const bytesTotal = missing.reduce((sum, { blob }) => sum + blob.size, 0);
+    const bytesTotal = packedBytes(missing);
     report({ phase: "pulling", layersTotal: wanted.length, layersDone: wanted.length - missing.length, bytesTotal });
     await this.#requireSpace(bytesTotal);
-    await this.#allLayers({ source, first: station, wanted, progress, report, signal: options.signal });
+    await this.#allLayers({ source, first: station, wanted, progress, report, countBytes, signal: options.signal });
     // Some of it may have come by another pull.
     report({ phase: "done", layersDone: wanted.length, bytesDone: bytesTotal });
     stack.move();
@@ -156,12 +162,12 @@ export class Downloads {
     const event = await pair.next(signal);
     if (event.event !== "config") throw unexpected(event);
     requireSame("config", event.digest, manifest.config.digest);
-    return { config: { ...event.config, text: event.text }, wanted: pairLayers(event.config.diffIds, manifest) };
+    return { config: { ...event.config, text: event.text }, wanted: pairLayers(event.config.diffIds, manifest.layers) };
   }
 
   /** Fetches what nobody else does, waits for the rest, and looks again: whoever was to bring a layer may have failed. */
   async #allLayers(work: LayerWork): Promise<void> {
-    const { source, first, wanted, progress, report, signal } = work;
+    const { source, first, wanted, countBytes, signal } = work;
     for (let isFirst = true;;) {
       signal.throwIfAborted();
       const missing = wanted.filter(({ diffId }) => !this.#dependencies.layers.get(diffId));
@@ -172,8 +178,7 @@ export class Downloads {
         isFirst = false;
         await this.#claim(first, work);
       } else {
-        const before = progress.bytesDone;
-        await using station = await this.#open(source, signal, (bytes) => report({ bytesDone: before + bytes }));
+        await using station = await this.#open(source, signal, countBytes());
         await this.#claim(station, work);
       }
     }
@@ -189,11 +194,30 @@ export class Downloads {
     const { promise, resolve } = Promise.withResolvers<void>();
     for (const { diffId } of mine) this.#running.set(diffId, promise);
     try {
-      await this.#batch(station, mine, work);
+      await this.#share(station, mine, work);
     } finally {
       for (const { diffId } of mine) this.#running.delete(diffId);
       resolve();
     }
+  }
+
+  /** A second pair takes its half of what is large, if nobody has to wait for it: one unpacks on one processor. */
+  async #share(station: Station, layers: WantedLayer[], work: LayerWork): Promise<void> {
+    const [half, rest] = halves(layers);
+    const isWorthIt = packedBytes(rest) >= LARGE_SHARE && navigator.hardwareConcurrency > 1;
+    const slot = isWorthIt ? this.#slots.tryAcquire() : undefined;
+    if (!slot) return await this.#batch(station, layers, work);
+    const failed = new AbortController();
+    const signal = AbortSignal.any([work.signal, failed.signal]);
+    const second = async () => {
+      await using other = await this.#open(work.source, signal, work.countBytes(), slot);
+      await this.#batch(other, rest, { ...work, signal });
+    };
+    const shares = [this.#batch(station, half, { ...work, signal }), second()];
+    for (const share of shares) share.catch((error) => failed.abort(error));
+    // The first error that there is is the reason of any other.
+    await Promise.allSettled(shares);
+    signal.throwIfAborted();
   }
 
   async #batch(
@@ -288,11 +312,16 @@ export class Downloads {
   }
 
   /** Two children with a staging folder of their own, as soon as there are few enough of them. */
-  async #open(source: FetchSource, signal: AbortSignal, onBytes: (bytes: number) => void): Promise<Station> {
+  async #open(
+    source: FetchSource,
+    signal: AbortSignal,
+    onBytes: (bytes: number) => void,
+    slot?: Disposable,
+  ): Promise<Station> {
     const { kernel, programs, config, setAside } = this.#dependencies;
     const { layers, entriesPerLayer, inflatedBytesPerLayer, manifestBytes } = config.limits;
     await using stack = new AsyncDisposableStack();
-    stack.use(await this.#slots.acquire(signal));
+    stack.use(slot ?? await this.#slots.acquire(signal));
     const staging = stack.use(this.#dependencies.layers.stage()).path;
     const task: ParseTask = {
       staging,
@@ -313,18 +342,6 @@ function isOfTheSource(error: unknown): boolean {
 
 function isDiskFull({ message }: Error): boolean {
   return /\(os error (28|122)\)/.test(message);
-}
-
-/** Every layer of the manifest with its diff ID, each once. */
-function pairLayers(diffIds: string[], manifest: ManifestEvent): WantedLayer[] {
-  if (diffIds.length !== manifest.layers.length) {
-    throw new RpcError(
-      Code.FAILED_PRECONDITION,
-      `the manifest has ${manifest.layers.length} layers, the config ${diffIds.length}`,
-    );
-  }
-  const wanted = new Map(diffIds.map((diffId, index) => [diffId, { diffId, blob: manifest.layers[index] }]));
-  return [...wanted.values()];
 }
 
 /** All that is known of an artifact stands in its manifest. */

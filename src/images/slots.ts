@@ -12,6 +12,17 @@ export class Slots {
     signal.throwIfAborted();
     if (this.#free > 0) this.#free--;
     else await this.#wait(signal);
+    return this.#slot();
+  }
+
+  /** One that nobody has to wait for, or none. */
+  tryAcquire(): Disposable | undefined {
+    if (this.#free === 0) return undefined;
+    this.#free--;
+    return this.#slot();
+  }
+
+  #slot(): Disposable {
     let released = false;
     return {
       [Symbol.dispose]: () => {

@@ -357,6 +357,33 @@ Deno.test(
 );
 
 Deno.test(
+  "ImageService.pull() has two pairs of children share what is large; one that fails ends both (root)",
+  root,
+  () => {
+    const image = buildImage([layer("a", 40 << 20), layer("b"), layer("c", 40 << 20)]);
+    return withRegistry(image, async (store, registry, name) => {
+      const pairs = () => kernel.readDirectory(`${store.config.root}/staging`).length;
+      let most = 0;
+      let last: PullProgress | undefined;
+      const onProgress = (progress: PullProgress) => {
+        most = Math.max(most, pairs());
+        last = progress;
+      };
+      const { id, layers } = await store.service.pull(name, undefined, { onProgress });
+      assertEquals([layers, most, pairs()], [image.diffIds, navigator.hardwareConcurrency > 1 ? 2 : 1, 0]);
+      const packed = image.layers.reduce((sum, { bytes }) => sum + bytes.length, 0);
+      assertEquals([last?.bytesDone, last?.layersDone], [packed, 3]);
+      await store.service.remove(id, () => []);
+      const digest = image.layers[2].digest;
+      registry.misbehave = (_, path) => path.endsWith(digest) ? new Response(new Uint8Array(100)) : undefined;
+      const { text } = await failure(store.service.pull(name, undefined, {}));
+      assert(text.includes(digest), text);
+      assertEquals([pairs(), store.table.imageRows.size], [0, 0]);
+    });
+  },
+);
+
+Deno.test(
   "ImageService.pull() of more layers than one pair of children can carry (root)",
   root,
   () =>
