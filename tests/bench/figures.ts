@@ -1,5 +1,13 @@
+import type { Daemon } from "../support/daemon.ts";
+
 /** What was measured, by row and by runtime, and how it is shown. */
 export type Side = "skiff" | "containerd";
+
+/** CRI-O is measured at its pulls alone, which have figures of their own. */
+export function sideOf({ kind }: Pick<Daemon, "kind">): Side {
+  if (kind === "cri-o") throw new Error("there are no such figures of CRI-O");
+  return kind;
+}
 
 export interface Row {
   name: string;

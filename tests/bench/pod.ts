@@ -1,10 +1,10 @@
 /** The calls of a pod's life, in rounds that take turns. */
 import type { Daemon } from "../support/daemon.ts";
 import { Workbench } from "../support/pods.ts";
-import type { Figures } from "./figures.ts";
+import { type Figures, sideOf } from "./figures.ts";
 
 async function life(bench: Workbench, figures: Figures): Promise<void> {
-  const side = bench.daemon.kind;
+  const side = sideOf(bench.daemon);
   const { client } = bench;
   const began = performance.now();
   const sandbox = await figures.time("RunPodSandbox", side, () => bench.sandbox());
@@ -36,7 +36,7 @@ export async function benchPods(daemons: Daemon[], figures: Figures, rounds: num
       const bench = new Workbench(daemon);
       for (let number = 0; number < 4; number++) await life(bench, figures);
       for (let call = 0; call < 100; call++) {
-        await figures.time("Version", daemon.kind, () => daemon.client.version({}));
+        await figures.time("Version", sideOf(daemon), () => daemon.client.version({}));
       }
     }
   }
@@ -56,7 +56,11 @@ async function benchLists(daemons: Daemon[], figures: Figures, rounds: number): 
     for (let round = 0; round < rounds; round++) {
       for (const { daemon, client } of round % 2 ? benches.toReversed() : benches) {
         for (let call = 0; call < 50; call++) {
-          const { containers } = await figures.time("ListContainers(50)", daemon.kind, () => client.listContainers({}));
+          const { containers } = await figures.time(
+            "ListContainers(50)",
+            sideOf(daemon),
+            () => client.listContainers({}),
+          );
           if (containers.length !== 50) throw new Error(`${daemon.kind} lists ${containers.length} containers`);
         }
       }

@@ -6,11 +6,12 @@
  *
  * `--check` ends with 1 where a target of the images is missed, or where another ratio is over 1.5 and nothing below says
  * why it may be. `images --json` prints `{"ratios": [...]}`; it ends with 1 unless all images had five rounds beside
- * containerd 2.4.2.
+ * containerd 2.4.2, and beside CRI-O where that is found.
  */
 import { type BenchImage, benchImages } from "../images/bench_images.ts";
 import { makeCgroup, setCpuWeight } from "../support/cgroups.ts";
 import { run } from "../support/command.ts";
+import { Crio, crioPlaces, findCrio } from "../support/crio.ts";
 import { Instance } from "../support/instance.ts";
 import { TestNode } from "../support/node.ts";
 import { Peer } from "../support/peer.ts";
@@ -62,6 +63,12 @@ async function outweighOthers(node: TestNode): Promise<void> {
 
 const figures = new Figures();
 const ratios: PullRatio[] = [];
+const crioProgram = wants("images") ? findCrio() : undefined;
+if (wants("images") && !crioProgram) {
+  console.error(
+    `CRI-O was not found (${crioPlaces.join(", ")}, SKIFF_CRIO): images are pulled beside containerd alone`,
+  );
+}
 {
   await using node = await TestNode.start();
   await outweighOthers(node);
@@ -74,6 +81,12 @@ const ratios: PullRatio[] = [];
   if (wants("images")) {
     const names = chosen.length > 0 ? chosen : Object.keys(benchImages) as BenchImage[];
     ratios.push(...await benchPulls(daemons, rounds ?? 5, names));
+    if (crioProgram) {
+      await using crio = new Crio(node, crioProgram);
+      await crio.start();
+      ratios.push(...await benchPulls([skiff, crio], rounds ?? 5, names));
+      await crio.stop();
+    }
     const single = ratios.find(({ image }) => image === "single");
     if (single) single.podStart = await benchPodStarts(skiff);
   }
@@ -100,6 +113,6 @@ for (const row of over) {
 }
 const missed = missedTargets(ratios);
 for (const line of missed) console.error(line);
-const lacking = wants("images") ? incomplete(ratios) : [];
+const lacking = wants("images") ? incomplete(ratios, crioProgram !== undefined) : [];
 for (const line of lacking) console.error(`this run proves nothing: ${line}`);
 if (lacking.length > 0 || (check && (missed.length > 0 || over.some((row) => !(row.name in explained))))) Deno.exit(1);

@@ -14,7 +14,7 @@ export interface DaemonCommand {
 const SERVICE_CPU_WEIGHT = 1000;
 
 export abstract class Daemon implements AsyncDisposable {
-  abstract readonly kind: "skiff" | "containerd";
+  abstract readonly kind: "skiff" | "containerd" | "cri-o";
   abstract readonly socket: string;
   #client?: CriClient;
   #child?: Deno.ChildProcess;
