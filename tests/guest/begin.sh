@@ -23,6 +23,8 @@ mkdir -p /lib/modules
 mount --bind "$MODULES" /lib/modules
 # Device nodes that udev would make.
 modprobe -a virtio_blk loop ext4 2>&1
+# What a node's owner loads: without it, a Service's pods on the client's own bridge answer past the address translation.
+modprobe br_netfilter 2>&1
 
 mkdir -p /var/lib/skiff
 mount -t ext4 /dev/vda /var/lib/skiff
