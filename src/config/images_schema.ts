@@ -190,6 +190,14 @@ export const images = section<Config["images"]>("Images and registries.", {
         allowed: "host:port, or empty",
         check: rules.listenAddress,
       }),
+      keepBlobs: flag({
+        doc:
+          "Keep manifests and compressed layers as they are pulled, beside the unpacked ones, and serve them as they came: " +
+          "digests and signatures hold at the second node, too. Takes the space of the compressed layers on top. Images that " +
+          "are here already are served so once they were pulled again.",
+        default: false,
+        reload: "restart",
+      }),
       ...tlsFields,
     },
   ),

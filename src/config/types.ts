@@ -48,7 +48,7 @@ export interface Config {
     platform: string;
     limits: { layers: number; entriesPerLayer: number; inflatedBytesPerLayer: number; manifestBytes: number };
     /** The registry of the node's own images; an empty address: none. */
-    serve: { address: string; tlsCertFile: string; tlsKeyFile: string };
+    serve: { address: string; tlsCertFile: string; tlsKeyFile: string; keepBlobs: boolean };
     /** Bounds of the layers that pulls which did not end have left. */
     unfinished: { hours: number; bytes: number };
     /** Seconds without a byte after which a download is given up. */

@@ -1,5 +1,6 @@
 import { KeyedQueue } from "../sys/mod.ts";
 import type { AdditionalStore } from "./additional_stores.ts";
+import { keptBlobs } from "./blob_store.ts";
 import type { DownloadedImage } from "./download.ts";
 import { ImageIndex } from "./image_index.ts";
 import { namedRecord } from "./image_record.ts";
@@ -10,6 +11,8 @@ import type { ImageRecord, ImageTable } from "./types.ts";
 export interface CatalogOptions {
   table: ImageTable;
   layers: LayerStore;
+  /** Space of blobs that are kept as they came. */
+  blobBytes: (digests: Iterable<string>) => number;
   /** Stores whose images are shown beside those of the table. */
   additional?: () => readonly AdditionalStore[];
   /** Names of images that no cleaning up takes. */
@@ -25,13 +28,15 @@ export class Catalog {
   #index = new ImageIndex();
   #records = new KeyedQueue();
   #pinned: Set<string>;
+  #blobBytes: CatalogOptions["blobBytes"];
   #additional: NonNullable<CatalogOptions["additional"]>;
   #onChange: NonNullable<CatalogOptions["onChange"]>;
 
-  constructor({ table, layers, additional, pinned, onChange }: CatalogOptions) {
+  constructor({ table, layers, blobBytes, additional, pinned, onChange }: CatalogOptions) {
     this.#table = table;
     this.#layers = layers;
     this.#onChange = onChange ?? (() => {});
+    this.#blobBytes = blobBytes;
     this.#additional = additional ?? (() => []);
     this.#pinned = new Set(pinned.map((name) => formatReference(parseReference(name))));
   }
@@ -54,7 +59,8 @@ export class Catalog {
   #addForeign(image: ImageRecord, store: AdditionalStore): void {
     if (this.#index.get(image.id) || !image.layers.every((diffId) => store.get(diffId))) return;
     const repoTags = image.repoTags.filter((tag) => !this.#index.withTag(tag));
-    this.#index.put({ ...image, repoTags, store: store.folder, pinned: this.#isPinned(image) });
+    const { originals: _, ...row } = image;
+    this.#index.put({ ...row, repoTags, store: store.folder, pinned: this.#isPinned(image) });
   }
 
   get(id: string): ImageRecord | undefined {
@@ -70,8 +76,24 @@ export class Catalog {
     return this.#index.get(text) ?? this.#index.resolve(text, names());
   }
 
-  isComplete(id: string): boolean {
-    return this.#index.get(id)?.layers.every((diffId) => this.#layers.get(diffId)) ?? false;
+  /** @param digest of the manifest or index as which the image came, where it has to be here as it came, too. */
+  isComplete(id: string, digest?: string): boolean {
+    const image = this.#index.get(id);
+    if (!image?.layers.every((diffId) => this.#layers.get(diffId))) return false;
+    return digest === undefined || (image.originals ?? []).some(({ documents }) => documents[0].digest === digest);
+  }
+
+  /** Blobs that an image of this node needs as they came. */
+  neededBlobs(): Set<string> {
+    return keptBlobs(this.#index.list().filter(({ store }) => store === undefined));
+  }
+
+  /** What was kept of the blobs is not there any more: the images are served without. */
+  async forgetBlob(digest: string): Promise<void> {
+    for (const image of this.#index.list()) {
+      const originals = image.originals?.filter(({ blobs }) => blobs.every((blob) => blob.digest !== digest));
+      if (originals?.length !== image.originals?.length) await this.#save({ ...image, originals });
+    }
   }
 
   /** Layers that an image of this node names; a store that is only read has those of its own. */
@@ -95,7 +117,7 @@ export class Catalog {
   async #record(reference: Reference, image: DownloadedImage): Promise<ImageRecord> {
     const { id } = image;
     const existing = this.#index.get(id);
-    const { record, tag } = namedRecord(reference, image, existing, (diffIds) => this.#layers.size(diffIds));
+    const { record, tag } = namedRecord(reference, image, existing, (named) => this.#bytesOf(named));
     record.pinned = this.#isPinned(record);
     const before = tag === undefined ? undefined : this.#index.withTag(tag);
     if (before && before.id !== id) {
@@ -104,6 +126,10 @@ export class Catalog {
     }
     await this.#save(record);
     return record;
+  }
+
+  #bytesOf({ layers, originals }: Pick<ImageRecord, "layers" | "originals">): number {
+    return this.#layers.size([...new Set(layers)]) + this.#blobBytes(keptBlobs([{ originals }]));
   }
 
   async #save(record: ImageRecord): Promise<void> {

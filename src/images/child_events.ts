@@ -12,14 +12,22 @@ import type { Code } from "../rpc/status.ts";
 export interface ParseTask {
   /** Folder for `layer-<stream>.part`. */
   staging: string;
+  /** Layers are also written as they come, to `blob-<stream>.part`, and the text of manifests is reported. */
+  keepBlobs: boolean;
   platform: Platform;
   limits: { layers: number; entries: number; inflatedBytes: number; documentBytes: number };
 }
 
+interface ReportedText {
+  /** With {@link ParseTask.keepBlobs}. */
+  mediaType?: string;
+  text?: string;
+}
+
 /** What the parse child reports on its standard output. Digests are computed, not repeated. */
 export type ParseEvent =
-  | { event: "index"; digest: string; manifests: IndexEntry[]; chosen: Descriptor | null }
-  | { event: "manifest"; digest: string; size: number; config: Descriptor; layers: Descriptor[] }
+  | ({ event: "index"; digest: string; manifests: IndexEntry[]; chosen: Descriptor | null } & ReportedText)
+  | ({ event: "manifest"; digest: string; size: number; config: Descriptor; layers: Descriptor[] } & ReportedText)
   | { event: "artifact"; digest: string; type: string; blobs: { title: string; blob: Descriptor }[]; text: string }
   | { event: "config"; digest: string; config: ImageConfig; text: string }
   | ({ event: "layer"; stream: number } & WrittenLayer)

@@ -17,7 +17,10 @@ export interface IndexEntry extends Descriptor {
   imageName?: string;
 }
 
-export type ManifestDocument =
+/** `mediaType` is what the document calls itself, or is called. */
+export type ManifestDocument = { mediaType: string } & ManifestContent;
+
+type ManifestContent =
   | { kind: "index"; manifests: IndexEntry[] }
   | { kind: "manifest"; config: Descriptor; layers: Descriptor[] }
   /** `blobs` has the config first; see {@link ArtifactBlob}. */
@@ -58,10 +61,12 @@ export function parseManifest(bytes: Uint8Array, contentType: string, maxLayers:
       throw new Error(`its ${what} is ${type}, but it is ${isIndex ? "an index" : "a manifest"}`);
     }
   }
-  return isIndex ? parseIndex(document, mediaType) : parseImageManifest(document, mediaType, maxLayers);
+  const content = isIndex ? parseIndex(document, mediaType) : parseImageManifest(document, mediaType, maxLayers);
+  const known = isIndex ? INDEX_TYPES : MANIFEST_TYPES;
+  return { mediaType: known.find((type) => type === mediaType || type === contentType) ?? known[0], ...content };
 }
 
-function parseIndex(document: Json, mediaType: string): ManifestDocument {
+function parseIndex(document: Json, mediaType: string): ManifestContent {
   if (mediaType !== "" && !INDEX_TYPES.includes(mediaType)) {
     throw new Error(`its mediaType ${mediaType} is not that of an index`);
   }
@@ -92,7 +97,7 @@ function platform(value: Json): Platform {
   };
 }
 
-function parseImageManifest(document: Json, mediaType: string, maxLayers: number): ManifestDocument {
+function parseImageManifest(document: Json, mediaType: string, maxLayers: number): ManifestContent {
   if (mediaType !== "" && !MANIFEST_TYPES.includes(mediaType)) {
     throw new Error(`its mediaType ${mediaType} is not that of an image manifest`);
   }
@@ -114,7 +119,7 @@ function parseImageManifest(document: Json, mediaType: string, maxLayers: number
   return { kind: "manifest", config, layers };
 }
 
-function parseArtifact(document: Json, config: Descriptor, type: string, maxLayers: number): ManifestDocument {
+function parseArtifact(document: Json, config: Descriptor, type: string, maxLayers: number): ManifestContent {
   if (!MEDIA_TYPE.test(type)) throw new Error(`${JSON.stringify(type.slice(0, 100))} is not the type of an artifact`);
   const blobs = array(document.layers, "layers", maxLayers).map((entry, index) => {
     const where = `layers[${index}]`;

@@ -1,28 +1,37 @@
 import type { Config } from "../config/types.ts";
 import { Code, RpcError } from "../rpc/status.ts";
+import { sha256Digest } from "./digest.ts";
 import type { Kernel, Programs } from "../sys/mod.ts";
-import { type Artifact, blobId } from "./artifact.ts";
+import type { BlobStore } from "./blob_store.ts";
 import type { FetchSource, ParseEvent, ParseTask } from "./child_events.ts";
 import { ChildPair, type ChildPairOptions, ParseFailure } from "./child_pair.ts";
+import { isDiskFull, isOfTheSource, requireSame, unexpected } from "./download_failure.ts";
 import { MAX_SLOTS } from "./frames.ts";
-import { type ImageConfig, NO_DEFAULTS } from "./image_config.ts";
 import type { LayerStore } from "./layer_store.ts";
 import { formatPlatform, nodePlatform, type Platform } from "./platform.ts";
 import { Slots } from "./slots.ts";
 import type { StagedLayer } from "./staged_layers.ts";
 import type { ManifestCheck } from "./trust/gate.ts";
-import type { PullProgress } from "./types.ts";
-import { halves, packedBytes, pairLayers, type WantedLayer } from "./wanted_layers.ts";
+import type { Original, PullProgress } from "./types.ts";
+import {
+  artifactContent,
+  halves,
+  type ImageContent,
+  packedBytes,
+  pairLayers,
+  type WantedLayer,
+} from "./wanted_layers.ts";
 
 export interface DownloadDependencies {
   kernel: Kernel;
   programs: Programs;
   layers: LayerStore;
+  blobs: BlobStore;
   config: Config["images"];
   /** Takes away what pulls that did not end have left. */
   freeUnfinished: () => Promise<void>;
-  /** True when an image of this ID and all its layers are here already. */
-  isComplete: (imageId: string) => boolean;
+  /** True when an image of this ID and all its layers are here already, and what it came as, if `digest` is given. */
+  isComplete: (imageId: string, digest?: string) => boolean;
   /** See {@link ChildPairOptions}. */
   setAside?: ChildPairOptions["setAside"];
 }
@@ -35,9 +44,6 @@ export interface DownloadOptions {
   onStep: (step: string) => void;
 }
 
-/** What the document says whose digest is the image's ID. */
-export type ImageContent = ImageConfig & { text: string; artifact?: Artifact };
-
 /** An image whose layers are all in the store. */
 export interface DownloadedImage {
   /** See {@link ImageRecord}. */
@@ -46,6 +52,8 @@ export interface DownloadedImage {
   digest: string;
   /** Undefined when the image was complete before. */
   config?: ImageContent;
+  /** With `images.serve.keepBlobs`. */
+  original?: Original;
   /** Keeps the layers until the image's row is written. */
   hold: Disposable;
 }
@@ -112,7 +120,7 @@ export class Downloads {
 
   /** @param start tag or digest; a digest is held to. */
   async fetch(source: FetchSource, start: string, options: DownloadOptions): Promise<DownloadedImage> {
-    const { layers, isComplete } = this.#dependencies;
+    const { layers, blobs, isComplete } = this.#dependencies;
     const progress: PullProgress = { phase: "resolving", bytesDone: 0, bytesTotal: 0, layersDone: 0, layersTotal: 0 };
     const report = (changes: Partial<PullProgress>) => options.onProgress({ ...Object.assign(progress, changes) });
     report({});
@@ -126,13 +134,14 @@ export class Downloads {
     await using station = await this.#open(source, options.signal, countBytes());
 
     options.onStep("manifest");
-    const { digest, manifest } = await this.#manifest(station.pair, start, options.signal);
+    const { digest, manifest, documents } = await this.#manifest(station.pair, start, options.signal);
     if (options.check) {
       options.onStep("signatures");
       await options.check(station.pair, [...new Set([digest, manifest.digest])], options.signal);
     }
     const id = manifest.event === "artifact" ? manifest.digest : manifest.config.digest;
-    if (isComplete(id)) return { id, digest, hold: layers.hold([]) };
+    const keeps = this.#dependencies.config.serve.keepBlobs && manifest.event === "manifest";
+    if (isComplete(id, keeps ? digest : undefined)) return { id, digest, hold: layers.hold([]) };
 
     const { config, wanted } = manifest.event === "artifact"
       ? artifactContent(manifest)
@@ -140,16 +149,20 @@ export class Downloads {
 
     options.onStep("layers");
     using stack = new DisposableStack();
-    const hold = stack.use(layers.hold(config.diffIds));
-    const missing = wanted.filter(({ diffId }) => !layers.get(diffId));
+    stack.use(layers.hold(config.diffIds));
+    stack.use(blobs.hold(wanted.map(({ blob }) => blob.digest)));
+    const missing = wanted.filter((layer) => this.#isMissing(layer));
     const bytesTotal = packedBytes(missing);
     report({ phase: "pulling", layersTotal: wanted.length, layersDone: wanted.length - missing.length, bytesTotal });
     await this.#requireSpace(bytesTotal);
     await this.#allLayers({ source, first: station, wanted, progress, report, countBytes, signal: options.signal });
     // Some of it may have come by another pull.
     report({ phase: "done", layersDone: wanted.length, bytesDone: bytesTotal });
-    stack.move();
-    return { id, digest, config, hold };
+    // Of two blobs for one layer only one is here: then the manifest would promise too much.
+    const original = keeps && new Set(manifest.layers.map((layer) => layer.digest)).size === wanted.length
+      ? { documents, blobs: wanted.map(({ diffId, blob: { digest, size } }) => ({ digest, size, diffId })) }
+      : undefined;
+    return { id, digest, config, original, hold: stack.move() };
   }
 
   async #imageContent(
@@ -170,7 +183,7 @@ export class Downloads {
     const { source, first, wanted, countBytes, signal } = work;
     for (let isFirst = true;;) {
       signal.throwIfAborted();
-      const missing = wanted.filter(({ diffId }) => !this.#dependencies.layers.get(diffId));
+      const missing = wanted.filter((layer) => this.#isMissing(layer));
       if (missing.length === 0) return;
       if (missing.every(({ diffId }) => this.#running.has(diffId))) {
         await abortable(Promise.race(missing.map(({ diffId }) => this.#running.get(diffId)!)), signal);
@@ -186,11 +199,8 @@ export class Downloads {
 
   /** Fetches as many missing layers as a pair can carry. Only who has a pair claims layers: others may wait for them. */
   async #claim(station: Station, work: LayerWork): Promise<void> {
-    const { layers } = this.#dependencies;
-    const mine = work.wanted.filter(({ diffId }) => !layers.get(diffId) && !this.#running.has(diffId)).slice(
-      0,
-      MAX_SLOTS,
-    );
+    const isMine = (layer: WantedLayer) => this.#isMissing(layer) && !this.#running.has(layer.diffId);
+    const mine = work.wanted.filter(isMine).slice(0, MAX_SLOTS);
     const { promise, resolve } = Promise.withResolvers<void>();
     for (const { diffId } of mine) this.#running.set(diffId, promise);
     try {
@@ -247,7 +257,7 @@ export class Downloads {
       if (signal.aborted || isOfTheSource(error)) {
         // Nobody may write to the files any more.
         await pair[Symbol.asyncDispose]();
-        await this.#dependencies.layers.commit(staging, staged);
+        await this.#commit(staging, staged, layers);
       }
       if (error instanceof ParseFailure && isDiskFull(error)) {
         throw new RpcError(
@@ -260,24 +270,52 @@ export class Downloads {
       if (!layer) throw error;
       throw new RpcError(Code.FAILED_PRECONDITION, `cannot use layer ${layer.blob.digest}`, { cause: error });
     }
-    await this.#dependencies.layers.commit(staging, staged);
+    await this.#commit(staging, staged, layers);
+  }
+
+  /** A layer that is here may have come again for its blob alone. */
+  async #commit(staging: string, staged: StagedLayer[], wanted: WantedLayer[]): Promise<void> {
+    const { layers, blobs } = this.#dependencies;
+    const kept = staged.map(({ stream }) => ({ stream, layer: wanted[stream] })).filter(({ layer }) =>
+      this.#keeps(layer)
+    );
+    await blobs.commit(
+      staging,
+      kept.map(({ stream, layer: { blob } }) => ({ stream, digest: blob.digest, size: blob.size })),
+    );
+    await layers.commit(staging, staged.filter(({ diffId }) => !layers.get(diffId)));
+  }
+
+  #isMissing(layer: WantedLayer): boolean {
+    const { layers, blobs } = this.#dependencies;
+    return !layers.get(layer.diffId) || this.#keeps(layer) && !blobs.has(layer.blob.digest);
+  }
+
+  /** A layer that came unpacked, and a blob of an artifact, are kept as they came in any case. */
+  #keeps({ diffId, blob, title }: WantedLayer): boolean {
+    return this.#dependencies.config.serve.keepBlobs && title === undefined && blob.digest !== diffId;
   }
 
   async #manifest(
     pair: ChildPair,
     start: string,
     signal: AbortSignal,
-  ): Promise<{ digest: string; manifest: ManifestEvent | ArtifactEvent }> {
+  ): Promise<{ digest: string; manifest: ManifestEvent | ArtifactEvent; documents: Original["documents"] }> {
     const limit = this.#dependencies.config.limits.manifestBytes;
     let digest: string | undefined;
     let reference = start;
+    const documents: Original["documents"] = [];
     for (let depth = 0; depth <= MAX_INDEX_DEPTH; depth++) {
       pair.send({ command: "manifest", reference, limit });
       const event = await pair.next(signal);
       if (event.event !== "index" && event.event !== "manifest" && event.event !== "artifact") throw unexpected(event);
       if (reference.includes(":")) requireSame("manifest", event.digest, reference);
       digest ??= event.digest;
-      if (event.event !== "index") return { digest, manifest: event };
+      if (event.event !== "artifact" && event.text !== undefined) {
+        requireSame("text of the manifest", sha256Digest(event.text), event.digest);
+        documents.push({ digest: event.digest, mediaType: event.mediaType!, text: event.text });
+      }
+      if (event.event !== "index") return { digest, manifest: event, documents };
       if (event.chosen === null) throw this.#noPlatform(event);
       reference = event.chosen.digest;
     }
@@ -325,6 +363,7 @@ export class Downloads {
     const staging = stack.use(this.#dependencies.layers.stage()).path;
     const task: ParseTask = {
       staging,
+      keepBlobs: config.serve.keepBlobs,
       platform: this.platform,
       limits: { layers, entries: entriesPerLayer, inflatedBytes: inflatedBytesPerLayer, documentBytes: manifestBytes },
     };
@@ -332,39 +371,6 @@ export class Downloads {
     const owned = stack.move();
     return { pair, staging, [Symbol.asyncDispose]: () => owned.disposeAsync() };
   }
-}
-
-/** The other layers are what they should be: the parser was sound up to the end. */
-function isOfTheSource(error: unknown): boolean {
-  return error instanceof RpcError && !(error instanceof ParseFailure) && error.code !== Code.INTERNAL &&
-    error.code !== Code.FAILED_PRECONDITION;
-}
-
-function isDiskFull({ message }: Error): boolean {
-  return /\(os error (28|122)\)/.test(message);
-}
-
-/** All that is known of an artifact stands in its manifest. */
-function artifactContent({ type, blobs, text }: ArtifactEvent): { config: ImageContent; wanted: WantedLayer[] } {
-  const wanted = new Map(blobs.map(({ title, blob }) => {
-    const diffId = blobId({ title, digest: blob.digest });
-    return [diffId, { diffId, blob, title }];
-  }));
-  const artifact = { type, blobs: blobs.map(({ title, blob: { digest, size } }) => ({ title, digest, size })) };
-  const config = { diffIds: [...wanted.keys()], defaults: NO_DEFAULTS, labels: {}, text, artifact };
-  return { config, wanted: [...wanted.values()] };
-}
-
-function requireSame(what: string, computed: string, expected: string): void {
-  if (computed === expected) return;
-  throw new RpcError(Code.DATA_LOSS, `the ${what} has the digest ${computed}; asked for was ${expected}`);
-}
-
-function unexpected(event: ParseEvent): RpcError {
-  return new RpcError(
-    Code.FAILED_PRECONDITION,
-    `expected something else than ${event.event === "index" ? "an index" : `a ${event.event}`}`,
-  );
 }
 
 async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {

@@ -1,18 +1,21 @@
 import { Code, RpcError } from "../rpc/status.ts";
 import type { DownloadedImage } from "./download.ts";
 import { formatReference, type Reference, repositoryName } from "./reference.ts";
-import type { ImageRecord } from "./types.ts";
+import type { ImageRecord, Original } from "./types.ts";
+
+/** Manifests that one image may have come by, and be served under. */
+const MAX_ORIGINALS = 8;
 
 /**
  * The row of a downloaded image under one more name.
  * @param existing the row before, if the image was here.
- * @param layerBytes space that its layers take.
+ * @param bytesOf space that what is kept of it takes.
  */
 export function namedRecord(
   reference: Reference,
-  { id, digest, config }: Pick<DownloadedImage, "id" | "digest" | "config">,
+  { id, digest, config, original }: Pick<DownloadedImage, "id" | "digest" | "config" | "original">,
   existing: ImageRecord | undefined,
-  layerBytes: (diffIds: string[]) => number,
+  bytesOf: (image: Pick<ImageRecord, "layers" | "originals">) => number,
 ): { record: ImageRecord; tag: string | undefined } {
   if (!existing && !config) {
     throw new RpcError(Code.ABORTED, `the image ${id} was removed while it was pulled; pull it again`);
@@ -27,7 +30,7 @@ export function namedRecord(
     repoTags: [],
     repoDigests: [],
     layers: config!.diffIds,
-    size: layerBytes([...new Set(config!.diffIds)]) + config!.text.length,
+    size: 0,
     defaults: config!.defaults,
     labels: config!.labels,
     config: config!.text,
@@ -35,12 +38,21 @@ export function namedRecord(
     pinned: false,
     pulledAt: BigInt(Date.now()) * 1_000_000n,
   };
+  const originals = original ? withOriginal(base.originals ?? [], original) : base.originals;
   const record: ImageRecord = {
     ...base,
+    ...(originals && { originals }),
     repoTags: sortedSet([...base.repoTags, ...(tag === undefined ? [] : [tag])]),
     repoDigests: sortedSet([...base.repoDigests, repoDigest]),
   };
+  record.size = bytesOf(record) + record.config.length;
   return { record, tag };
+}
+
+function withOriginal(before: Original[], added: Original): Original[] {
+  return [...before.filter(({ documents }) => documents[0].digest !== added.documents[0].digest), added].slice(
+    -MAX_ORIGINALS,
+  );
 }
 
 function sortedSet(names: string[]): string[] {

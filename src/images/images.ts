@@ -4,6 +4,7 @@ import { Code, RpcError } from "../rpc/status.ts";
 import type { Kernel, Programs } from "../sys/mod.ts";
 import { AdditionalStores, type OpenTable } from "./additional_stores.ts";
 import { requireFiles, requireImage } from "./artifact.ts";
+import { BlobStore } from "./blob_store.ts";
 import { Catalog } from "./catalog.ts";
 import { Downloads } from "./download.ts";
 import { failing } from "./failing.ts";
@@ -56,6 +57,7 @@ export class ImageService implements Images, AsyncDisposable {
   #catalog: Catalog;
   #layers: LayerStore;
   #additional: AdditionalStores;
+  #blobs: BlobStore;
   #puller: Puller;
   #unfinished: UnfinishedLayers;
   #sources: ImageSources;
@@ -84,10 +86,12 @@ export class ImageService implements Images, AsyncDisposable {
     this.#catalog = new Catalog({
       table,
       layers: this.#layers,
+      blobBytes: (digests) => this.#blobs.size(digests),
       additional: () => this.#additional.stores,
       pinned: config.images.pinned,
       onChange: (id, image) => this.#server?.changed(id, image),
     });
+    this.#blobs = new BlobStore({ root: config.root, kernel, needed: () => this.#catalog.neededBlobs() });
     this.#unfinished = new UnfinishedLayers({
       kernel,
       layers: this.#layers,
@@ -99,9 +103,10 @@ export class ImageService implements Images, AsyncDisposable {
       kernel,
       programs,
       layers: this.#layers,
+      blobs: this.#blobs,
       config: config.images,
       freeUnfinished: () => this.#unfinished.drop(),
-      isComplete: (id) => this.#catalog.isComplete(id),
+      isComplete: (id, digest) => this.#catalog.isComplete(id, digest),
       setAside,
     });
     this.#sources = new ImageSources({ kernel, programs, logger, config: config.images });
@@ -114,6 +119,7 @@ export class ImageService implements Images, AsyncDisposable {
         logger,
         config: serve,
         layers: this.#layers,
+        blobs: this.#blobs,
         list: () => this.list(),
         setAside,
       });
@@ -128,6 +134,7 @@ export class ImageService implements Images, AsyncDisposable {
       gate: this.#gate,
       catalog: this.#catalog,
       unfinished: this.#unfinished,
+      blobs: this.#blobs,
     });
     this.#upkeep = new Upkeep({
       kernel,
@@ -135,6 +142,8 @@ export class ImageService implements Images, AsyncDisposable {
       exporter: this.#exporter,
       unfinished: this.#unfinished,
       additional: () => this.#additional.stores,
+      blobs: this.#blobs,
+      forgetBlob: (digest) => this.#catalog.forgetBlob(digest),
       list: () => this.list(),
       mountsOf: (id) => this.#rootfs.usersOf(id),
       isLayerMounted: (diffId) => this.#rootfs.isLayerUsed(diffId),
@@ -164,6 +173,7 @@ export class ImageService implements Images, AsyncDisposable {
         lost,
       })
     );
+    await this.#blobs.start();
     await this.#unfinished.trim();
     this.#gate.keepOnly(this.#catalog.list());
     const problem = this.#gate.problem();
@@ -254,7 +264,12 @@ export class ImageService implements Images, AsyncDisposable {
   }
 
   usage(): { mountpoint: string; usedBytes: number; inodesUsed: number } {
-    return { mountpoint: this.#layers.folder, ...this.#layers.usage() };
+    const [layers, blobs] = [this.#layers.usage(), this.#blobs.usage()];
+    return {
+      mountpoint: this.#layers.folder,
+      usedBytes: layers.usedBytes + blobs.usedBytes,
+      inodesUsed: layers.inodesUsed + blobs.inodesUsed,
+    };
   }
 
   writableUsage(id?: string): { mountpoint: string; usedBytes: number; inodesUsed: number } {
@@ -309,5 +324,6 @@ export class ImageService implements Images, AsyncDisposable {
     this.#gate.forget(image);
     this.#rootfs.forgetChain(image.layers);
     await this.#unfinished.remove(image.layers);
+    await this.#blobs.trim();
   }
 }

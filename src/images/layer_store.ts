@@ -3,6 +3,7 @@ import type { Logger } from "../observe/types.ts";
 import { hasNoWriter, type Kernel, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, O_RDWR, S_IFMT, S_IFREG } from "../sys/mod.ts";
 import type { AdditionalStores } from "./additional_stores.ts";
 import { digestHex } from "./digest.ts";
+import { Holds } from "./holds.ts";
 import { readNotes, type StagedLayer, writeNote } from "./staged_layers.ts";
 import { isLayerFile, partName } from "./staging.ts";
 import type { ImageTable, LayerRecord } from "./types.ts";
@@ -23,8 +24,7 @@ export class LayerStore {
   #additional: Pick<AdditionalStores, "with"> | undefined;
   #layers = new Map<string, LayerRecord>();
   #bytes = 0;
-  /** How many pulls need a layer that no image names yet. */
-  #held = new Map<string, number>();
+  #holds = new Holds();
 
   constructor(
     options: {
@@ -98,20 +98,11 @@ export class LayerStore {
 
   /** Keeps layers, there or to come, from being removed until disposed. */
   hold(diffIds: string[]): Disposable {
-    for (const diffId of diffIds) this.#held.set(diffId, (this.#held.get(diffId) ?? 0) + 1);
-    return {
-      [Symbol.dispose]: () => {
-        for (const diffId of diffIds) {
-          const count = this.#held.get(diffId)! - 1;
-          if (count === 0) this.#held.delete(diffId);
-          else this.#held.set(diffId, count);
-        }
-      },
-    };
+    return this.#holds.hold(diffIds);
   }
 
   isHeld(diffId: string): boolean {
-    return this.#held.has(diffId);
+    return this.#holds.has(diffId);
   }
 
   /** A private folder for one pair of children; disposing removes it with what was not taken out. */

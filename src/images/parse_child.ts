@@ -17,7 +17,7 @@ import { FileOutput } from "./layer/file_output.ts";
 import { LayerWriter } from "./layer/layer_writer.ts";
 import { selectPlatform } from "./platform.ts";
 import { enterSandbox } from "./sandbox.ts";
-import { partName } from "./staging.ts";
+import { blobPartName, partName } from "./staging.ts";
 import { parseAttachments } from "./trust/attachment.ts";
 
 /**
@@ -27,27 +27,31 @@ import { parseAttachments } from "./trust/attachment.ts";
  */
 export async function main([argument]: string[]): Promise<number> {
   const task = JSON.parse(argument) as ParseTask;
-  const files = Array.from(
-    { length: MAX_SLOTS },
-    (_, stream) =>
-      Deno.openSync(`${task.staging}/${partName(stream)}`, { read: true, write: true, createNew: true, mode: 0o600 }),
-  );
+  const files = Array.from({ length: MAX_SLOTS }, (_, stream) => openNew(`${task.staging}/${partName(stream)}`));
+  const blobs = task.keepBlobs ? files.map((_, stream) => openNew(`${task.staging}/${blobPartName(stream)}`)) : [];
   enterSandbox();
-  return await new Parser(task, files).run();
+  return await new Parser(task, files, blobs).run();
+}
+
+function openNew(path: string): Deno.FsFile {
+  return Deno.openSync(path, { read: true, write: true, createNew: true, mode: 0o600 });
 }
 
 class Parser {
   #task: ParseTask;
   #files: Deno.FsFile[];
+  /** For layers as they come; none where they are not kept. */
+  #blobs: Deno.FsFile[];
   #syncs: Promise<void>[] = [];
   #layers = new Map<number, LayerWriter | BlobWriter>();
   /** The layer whose frame is being worked on. */
   #current: number | undefined;
   #document: { start: Extract<StreamStart, { mediaType: string }>; parts: Uint8Array[]; length: number } | undefined;
 
-  constructor(task: ParseTask, files: Deno.FsFile[]) {
+  constructor(task: ParseTask, files: Deno.FsFile[], blobs: Deno.FsFile[]) {
     this.#task = task;
     this.#files = files;
+    this.#blobs = blobs;
   }
 
   async run(): Promise<number> {
@@ -102,15 +106,20 @@ class Parser {
     if (!layer) throw new Error(`stream ${stream} was not started`);
     this.#current = stream;
     try {
-      if (kind === FrameKind.DATA) return await layer.write(payload);
+      const blob = layer instanceof LayerWriter ? this.#blobs[stream] : undefined;
+      if (kind === FrameKind.DATA) {
+        for (let done = 0; blob && done < payload.length;) done += blob.writeSync(payload.subarray(done));
+        return await layer.write(payload);
+      }
       const written = await layer.end();
       this.#layers.delete(stream);
       const file = this.#files[stream];
       file.truncateSync(written.length);
       // The daemon syncs again once this process is gone; the disk works meanwhile, beside the next layers.
-      const synced = file.syncData();
-      synced.catch(() => {});
-      this.#syncs.push(synced);
+      for (const synced of [file.syncData(), blob?.syncData()]) {
+        synced?.catch(() => {});
+        if (synced) this.#syncs.push(synced);
+      }
       report({ event: "layer", stream, ...written });
     } catch (error) {
       layer.close();
@@ -149,17 +158,21 @@ class Parser {
 
   #manifest(bytes: Uint8Array, digest: string, contentType: string): void {
     const document = within(`manifest ${digest}`, () => parseManifest(bytes, contentType, this.#task.limits.layers));
+    const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
+    const { mediaType } = document;
+    const kept = this.#task.keepBlobs ? { mediaType, text } : {};
     if (document.kind === "manifest") {
-      report({ event: "manifest", digest, size: bytes.length, config: document.config, layers: document.layers });
+      const { config, layers } = document;
+      report({ event: "manifest", digest, size: bytes.length, config, layers, ...kept });
       return;
     }
     if (document.kind === "artifact") {
       const { type, blobs } = document;
-      report({ event: "artifact", digest, type, blobs, text: new TextDecoder().decode(bytes) });
+      report({ event: "artifact", digest, type, blobs, text });
       return;
     }
     const chosen = selectPlatform(document.manifests, this.#task.platform) ?? null;
-    report({ event: "index", digest, manifests: document.manifests, chosen });
+    report({ event: "index", digest, manifests: document.manifests, chosen, ...kept });
   }
 
   #config(bytes: Uint8Array, digest: string): void {

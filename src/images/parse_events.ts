@@ -1,6 +1,7 @@
 import type { ParseEvent } from "./child_events.ts";
 import { titleProblem } from "./artifact.ts";
 import { requireDigest } from "./digest.ts";
+import { INDEX_TYPES, MANIFEST_TYPES } from "./media_types.ts";
 import type { Descriptor } from "./documents.ts";
 
 /**
@@ -14,11 +15,13 @@ export function readParseEvent(line: string): ParseEvent {
       requireDigest(value.digest, "index");
       list(value.manifests).forEach(checkDescriptor);
       if (value.chosen !== null) checkDescriptor(value.chosen);
+      checkText(value, INDEX_TYPES);
       return value;
     case "manifest":
       requireDigest(value.digest, "manifest");
       checkDescriptor(value.config);
       list(value.layers).forEach(checkDescriptor);
+      checkText(value, MANIFEST_TYPES);
       return value;
     case "artifact":
       requireDigest(value.digest, "artifact");
@@ -63,6 +66,10 @@ export function readParseEvent(line: string): ParseEvent {
 function checkDescriptor(descriptor: Descriptor): void {
   requireDigest(descriptor.digest, "descriptor");
   check(typeof descriptor.mediaType === "string" && Number.isSafeInteger(descriptor.size) && descriptor.size >= 0);
+}
+
+function checkText({ text, mediaType }: { text?: string; mediaType?: string }, known: readonly string[]): void {
+  check(text === undefined || typeof text === "string" && known.includes(mediaType!));
 }
 
 function checkPath(path: string): void {

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { Logger } from "../observe/types.ts";
 import { Code, messageOf, RpcError } from "../rpc/status.ts";
 import type { Kernel, Programs } from "../sys/mod.ts";
+import type { BlobStore } from "./blob_store.ts";
 import type { Catalog } from "./catalog.ts";
 import type { FetchSource } from "./child_events.ts";
 import type { DownloadedImage, Downloads } from "./download.ts";
@@ -27,6 +28,7 @@ export interface PullerDependencies {
   gate: Gate;
   catalog: Catalog;
   unfinished: UnfinishedLayers;
+  blobs: BlobStore;
 }
 
 /** Brings images to this node: from registries by their names, from layouts and archives by their paths. */
@@ -39,9 +41,10 @@ export class Puller {
   #gate: Gate;
   #catalog: Catalog;
   #unfinished: UnfinishedLayers;
+  #blobs: BlobStore;
   #pulls = new JoinedPulls<ImageRecord>();
 
-  constructor({ kernel, programs, logger, downloads, sources, gate, catalog, unfinished }: PullerDependencies) {
+  constructor({ kernel, programs, logger, downloads, sources, gate, catalog, unfinished, blobs }: PullerDependencies) {
     this.#kernel = kernel;
     this.#programs = programs;
     this.#logger = logger;
@@ -50,6 +53,7 @@ export class Puller {
     this.#gate = gate;
     this.#catalog = catalog;
     this.#unfinished = unfinished;
+    this.#blobs = blobs;
   }
 
   async pull(reference: string, auth: RegistryAuth | undefined, options: PullOptions): Promise<ImageRecord> {
@@ -172,6 +176,7 @@ export class Puller {
         return await work(given);
       } finally {
         await this.#unfinished.trim();
+        await this.#blobs.trim();
       }
     };
     return failing(what, options, () => this.#pulls.run(key, options, bounded));

@@ -8,6 +8,11 @@ export function partName(stream: number): string {
   return `layer-${stream}.part`;
 }
 
+/** Name of the file beside it for the layer as it came, where that is kept. */
+export function blobPartName(stream: number): string {
+  return `blob-${stream}.part`;
+}
+
 /** Name of the file beside it that describes the layer, once that is whole. */
 export function noteName(stream: number): string {
   return `layer-${stream}.json`;

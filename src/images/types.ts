@@ -32,11 +32,21 @@ export interface ImageRecord {
   config: string;
   /** Set for what is no image: it can be mounted, and not be run. */
   artifact?: Artifact;
+  /** One for each manifest under which it came, the latest last. */
+  originals?: Original[];
   pinned: boolean;
   /** Folder of the additional store that has it, where this node has no row of its own for it. */
   store?: string;
   /** Nanoseconds since the epoch. */
   pulledAt: bigint;
+}
+
+/** What an image came as; kept with `images.serve.keepBlobs`. */
+export interface Original {
+  /** The manifest, after the index that led to it, where one did. */
+  documents: { digest: string; mediaType: string; text: string }[];
+  /** The manifest's layers; the size in bytes. */
+  blobs: { digest: string; size: number; diffId: string }[];
 }
 
 export interface LayerRecord {

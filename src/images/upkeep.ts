@@ -1,9 +1,10 @@
 import { messageOf } from "../rpc/status.ts";
 import { type Kernel, S_IFMT, S_IFREG } from "../sys/mod.ts";
 import type { AdditionalStore } from "./additional_stores.ts";
+import { type BlobStore, keptBlobs } from "./blob_store.ts";
 import type { LayerStore } from "./layer_store.ts";
 import { isLayerFile } from "./staging.ts";
-import type { LayerFiles } from "./transfer/export_plan.ts";
+import { blobEntry, type LayerFiles } from "./transfer/export_plan.ts";
 import type { Exporter } from "./transfer/exporter.ts";
 import type { UnfinishedLayers } from "./unfinished_layers.ts";
 import type { CheckResult, ImageRecord, PrunePlan, StoreProblem } from "./types.ts";
@@ -15,6 +16,8 @@ export interface UpkeepDependencies {
   unfinished: UnfinishedLayers;
   /** Only looked at. */
   additional: () => readonly AdditionalStore[];
+  blobs: BlobStore;
+  forgetBlob: (digest: string) => Promise<void>;
   list: () => ImageRecord[];
   /** Root file systems that are made of an image. */
   mountsOf: (imageId: string) => string[];
@@ -38,7 +41,7 @@ export class Upkeep {
     { dryRun, unusedSeconds }: { dryRun: boolean; unusedSeconds: number },
     inUse: UsersOf,
   ): Promise<PrunePlan> {
-    const { layers, list, take, isLayerMounted, unfinished } = this.#dependencies;
+    const { layers, list, take, isLayerMounted, unfinished, blobs } = this.#dependencies;
     const plan: PrunePlan = { images: [], bytesFreed: 0, kept: [] };
     const before = Date.now() - unusedSeconds * 1000;
     for (const image of list()) {
@@ -52,6 +55,8 @@ export class Upkeep {
     plan.bytesFreed = layers.ownSize(
       [...gone].filter((diffId) => !needed.has(diffId) && !layers.isHeld(diffId) && !isLayerMounted(diffId)),
     );
+    const neededBlobs = keptBlobs(plan.kept.map(({ image }) => image));
+    plan.bytesFreed += blobs.size([...keptBlobs(plan.images)].filter((digest) => !neededBlobs.has(digest)));
     for (const { size, writtenAt } of unfinished.list()) if (writtenAt <= before) plan.bytesFreed += size;
     if (dryRun) return plan;
     for (const image of plan.images) await take(image);
@@ -82,6 +87,7 @@ export class Upkeep {
         if (problem !== undefined) result.problems.push(foreignProblem(diffId, problem, store));
       }
     }
+    result.problems.push(...await this.#blobProblems(deep, repair, signal));
     for (const image of list()) {
       const lost = image.layers.filter((diffId) => !layers.get(diffId));
       if (lost.length > 0) result.problems.push(await this.#badImage(image, lost, repair, inUse));
@@ -130,6 +136,33 @@ export class Upkeep {
       signal?.throwIfAborted();
       return `its content cannot be read: ${messageOf(error)}`;
     }
+  }
+
+  async #blobProblems(deep: boolean, repair: boolean, signal?: AbortSignal): Promise<StoreProblem[]> {
+    const { kernel, blobs, exporter, list, forgetBlob } = this.#dependencies;
+    const sizes = new Map(
+      list().flatMap(({ originals = [] }) => originals.flatMap(({ blobs }) => blobs)).map((
+        { digest, size },
+      ) => [digest, size]),
+    );
+    const problems: StoreProblem[] = [];
+    for (const digest of keptBlobs(list())) {
+      signal?.throwIfAborted();
+      const [path, size] = [blobs.path(digest), sizes.get(digest)!];
+      const problem = !kernel.exists(path) || kernel.lstat(path).size !== size
+        ? "its file is not there, or has another size"
+        : deep && !await exporter.isEntryIntact(blobEntry({ digest, size }, path), signal)
+        ? "its content has another digest"
+        : undefined;
+      if (problem === undefined) continue;
+      if (repair) {
+        await forgetBlob(digest);
+        await blobs.remove(digest);
+      }
+      const remedy = "drop it: its images are served unpacked until they are pulled again";
+      problems.push({ subject: `blob ${digest}`, problem, remedy, repaired: repair });
+    }
+    return problems;
   }
 
   async #badLayer(diffId: string, problem: string, repair: boolean, inUse: UsersOf): Promise<StoreProblem> {

@@ -1,5 +1,11 @@
 import { Code, RpcError } from "../rpc/status.ts";
+import { type Artifact, blobId } from "./artifact.ts";
+import type { ParseEvent } from "./child_events.ts";
 import type { Descriptor } from "./documents.ts";
+import { type ImageConfig, NO_DEFAULTS } from "./image_config.ts";
+
+/** What the document says whose digest is the image's ID. */
+export type ImageContent = ImageConfig & { text: string; artifact?: Artifact };
 
 /** A layer that an image needs, and the blob that it comes in. */
 export interface WantedLayer {
@@ -7,6 +13,19 @@ export interface WantedLayer {
   blob: Descriptor;
   /** Of an artifact's blob, which is no tar. */
   title?: string;
+}
+
+/** All that is known of an artifact stands in its manifest. */
+export function artifactContent(
+  { type, blobs, text }: Extract<ParseEvent, { event: "artifact" }>,
+): { config: ImageContent; wanted: WantedLayer[] } {
+  const wanted = new Map(blobs.map(({ title, blob }) => {
+    const diffId = blobId({ title, digest: blob.digest });
+    return [diffId, { diffId, blob, title }];
+  }));
+  const artifact = { type, blobs: blobs.map(({ title, blob: { digest, size } }) => ({ title, digest, size })) };
+  const config = { diffIds: [...wanted.keys()], defaults: NO_DEFAULTS, labels: {}, text, artifact };
+  return { config, wanted: [...wanted.values()] };
 }
 
 /** Every layer of a manifest with its diff ID, each once. @throws {RpcError} where there are more of one than of the other. */

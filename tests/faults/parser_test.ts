@@ -77,6 +77,7 @@ Deno.test(
     await using witness = await startWitness("/var/lib/skiff");
     const task: ParseTask = {
       staging: witness.folder,
+      keepBlobs: false,
       platform: { os: "linux", architecture: "amd64", variant: "" },
       limits: { layers: 10, entries: 1000, inflatedBytes: 1 << 20, documentBytes: 1 << 20 },
     };

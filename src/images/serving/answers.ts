@@ -1,5 +1,5 @@
 import { isDigest } from "../digest.ts";
-import { OCI_INDEX, OCI_MANIFEST } from "../media_types.ts";
+import { OCI_INDEX } from "../media_types.ts";
 import type { Repositories, ServedBlob } from "./repositories.ts";
 
 /** A request without a body, as the HTTP server has read it. */
@@ -90,7 +90,7 @@ function manifest(name: string, reference: string, repositories: Repositories): 
   }
   const found = repositories.manifest(name, reference);
   if (!found) return failure(404, "MANIFEST_UNKNOWN", `${name} has no ${reference} on this node`);
-  return whole(found.bytes, found.digest, OCI_MANIFEST);
+  return whole(found.bytes, found.digest, found.mediaType);
 }
 
 function blob(name: string, digest: string, repositories: Repositories, range: string | undefined): Answer {

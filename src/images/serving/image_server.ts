@@ -3,8 +3,9 @@ import type { Logger } from "../../observe/types.ts";
 import { messageOf } from "../../rpc/status.ts";
 import { type AsyncFd, type Child, type Kernel, type Programs, readKeyPair, SIGKILL, within } from "../../sys/mod.ts";
 import { linesOf, startChild } from "../child_start.ts";
-import { imageFiles, type LayerFiles } from "../transfer/export_plan.ts";
+import type { LayerFiles } from "../transfer/export_plan.ts";
 import type { ImageRecord } from "../types.ts";
+import { type BlobFiles, servedImage } from "./served_image.ts";
 import type { ServeCommand, ServedImage, ServeEvent, ServeTask } from "./types.ts";
 
 export interface ImageServerOptions {
@@ -13,6 +14,7 @@ export interface ImageServerOptions {
   logger: Logger;
   config: Config["images"]["serve"];
   layers: LayerFiles;
+  blobs: BlobFiles;
   list: () => ImageRecord[];
   /** See {@link ImageServiceOptions}. */
   setAside?: (pid: number) => Promise<void>;
@@ -118,23 +120,11 @@ export class ImageServer implements AsyncDisposable {
 
   /** Undefined for what cannot be served. */
   #served(image: ImageRecord): ServedImage | undefined {
+    const { layers, blobs, logger } = this.#options;
     try {
-      const { manifest, documents, layers } = imageFiles(image, this.#options.layers);
-      const tags = image.repoTags.map((name) => {
-        const colon = name.lastIndexOf(":");
-        return { repository: name.slice(0, colon), tag: name.slice(colon + 1) };
-      });
-      const digests = image.repoDigests.map((name) => name.slice(0, name.lastIndexOf("@")));
-      return {
-        id: image.id,
-        repositories: [...new Set([...tags.map(({ repository }) => repository), ...digests])],
-        tags,
-        manifest: manifest.toBase64(),
-        documents: documents.map((bytes) => bytes.toBase64()),
-        layers: layers.map(({ digest, file, offset, size }) => ({ digest, file, offset, size })),
-      };
+      return servedImage(image, layers, blobs);
     } catch (error) {
-      this.#options.logger.warn("an image cannot be served", { image: image.id, reason: messageOf(error) });
+      logger.warn("an image cannot be served", { image: image.id, reason: messageOf(error) });
       return undefined;
     }
   }

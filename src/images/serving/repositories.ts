@@ -3,6 +3,7 @@ import type { ServedImage, ServedLayer } from "./types.ts";
 
 export interface ServedManifest {
   digest: string;
+  mediaType: string;
   bytes: Uint8Array;
 }
 
@@ -11,7 +12,7 @@ export type ServedBlob = Uint8Array | ServedLayer;
 
 interface Entry {
   image: ServedImage;
-  manifest: ServedManifest;
+  manifests: Map<string, ServedManifest>;
   blobs: Map<string, ServedBlob>;
 }
 
@@ -22,14 +23,17 @@ export class Repositories {
 
   put(image: ServedImage): void {
     this.remove(image.id);
-    const bytes = Uint8Array.fromBase64(image.manifest);
+    const manifests = image.manifests.map(({ mediaType, content }) => {
+      const bytes = Uint8Array.fromBase64(content);
+      return { digest: sha256Digest(bytes), mediaType, bytes };
+    });
     const blobs = new Map<string, ServedBlob>(image.layers.map((layer) => [layer.digest, layer]));
     for (const document of image.documents) {
       const bytes = Uint8Array.fromBase64(document);
       blobs.set(sha256Digest(bytes), bytes);
     }
-    const digest = sha256Digest(bytes);
-    this.#images.set(image.id, { image, manifest: { digest, bytes }, blobs });
+    const byDigest = new Map(manifests.map((manifest) => [manifest.digest, manifest]));
+    this.#images.set(image.id, { image, manifests: byDigest, blobs });
     for (const repository of image.repositories) {
       const ids = this.#byRepository.get(repository) ?? new Set();
       this.#byRepository.set(repository, ids.add(image.id));
@@ -57,14 +61,17 @@ export class Repositories {
 
   /** Sorted, as clients expect it. */
   tags(repository: string): string[] {
-    return this.#in(repository).flatMap(({ image }) => tagsIn(image, repository)).sort();
+    return this.#in(repository).flatMap(({ image }) => tagsIn(image, repository).map(({ tag }) => tag)).sort();
   }
 
   /** @param reference a tag, or the digest of what is served. */
   manifest(repository: string, reference: string): ServedManifest | undefined {
-    return this.#in(repository).find(({ image, manifest }) =>
-      manifest.digest === reference || tagsIn(image, repository).includes(reference)
-    )?.manifest;
+    for (const { image, manifests } of this.#in(repository)) {
+      const tagged = tagsIn(image, repository).find(({ tag }) => tag === reference);
+      const found = manifests.get(tagged?.digest ?? reference);
+      if (found) return found;
+    }
+    return undefined;
   }
 
   blob(repository: string, digest: string): ServedBlob | undefined {
@@ -80,6 +87,6 @@ export class Repositories {
   }
 }
 
-function tagsIn({ tags }: ServedImage, repository: string): string[] {
-  return tags.filter((tag) => tag.repository === repository).map(({ tag }) => tag);
+function tagsIn({ tags }: ServedImage, repository: string): ServedImage["tags"] {
+  return tags.filter((tag) => tag.repository === repository);
 }

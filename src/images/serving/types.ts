@@ -4,10 +4,11 @@ export interface ServedImage {
   id: string;
   /** Whole names without tag: docker.io/library/busybox */
   repositories: string[];
-  tags: { repository: string; tag: string }[];
-  /** In base64, as those that follow. */
-  manifest: string;
-  /** Short blobs, as the config is one. */
+  /** `digest` is that of one of the manifests. */
+  tags: { repository: string; tag: string; digest: string }[];
+  /** In base64; indexes are among them. */
+  manifests: { mediaType: string; content: string }[];
+  /** In base64. Short blobs, as the config is one. */
   documents: string[];
   layers: ServedLayer[];
 }

@@ -88,6 +88,11 @@ export function imageFiles(
   return { manifest, documents: [config], layers: entries };
 }
 
+/** A blob of the store as it came, as a file of a layout. */
+export function blobEntry({ digest, size }: { digest: string; size: number }, file: string): LayerEntry {
+  return { name: blobName(digest), size, file, offset: 0, digest };
+}
+
 /** The tar of a layer, or the blob of an artifact, as a file of a layout. */
 export function layerEntry(diffId: string, layers: LayerFiles): LayerEntry {
   const { tarBytes: size, content: digest = diffId } = layers.get(diffId) ?? {};

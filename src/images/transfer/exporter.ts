@@ -15,7 +15,7 @@ import { linesOf, startChild } from "../child_start.ts";
 import type { LayerStore } from "../layer_store.ts";
 import type { ImageRecord } from "../types.ts";
 import { type ExportedImage, layerEntry, type LayerFiles, planExport } from "./export_plan.ts";
-import type { ExportEvent, ExportTask } from "./types.ts";
+import type { ExportEvent, ExportTask, LayerEntry } from "./types.ts";
 
 export interface ExportTarget {
   /** Absolute: of a file or folder that is not there yet, or of a fifo. */
@@ -93,8 +93,12 @@ export class Exporter {
   }
 
   /** Reads the whole of a layer, in a process of its own, and compares it with its digest. */
-  async isIntact(diffId: string, layers: LayerFiles, signal?: AbortSignal): Promise<boolean> {
-    const entry = layerEntry(diffId, layers);
+  isIntact(diffId: string, layers: LayerFiles, signal?: AbortSignal): Promise<boolean> {
+    return this.isEntryIntact(layerEntry(diffId, layers), signal);
+  }
+
+  /** As {@link isIntact}, of any blob in a file. */
+  async isEntryIntact(entry: LayerEntry, signal?: AbortSignal): Promise<boolean> {
     const nowhere = this.#kernel.open("/dev/null", O_WRONLY);
     try {
       await this.#run({ folder: "", entries: [entry] }, nowhere, { signal, onBytes: () => {} });

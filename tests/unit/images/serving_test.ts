@@ -18,8 +18,8 @@ function repositories(file = layer.file): Repositories {
   served.put({
     id: config.digest,
     repositories: [HUB, "h.io:5000/team/app"],
-    tags: ["3", "1", "2"].map((tag) => ({ repository: HUB, tag })),
-    manifest: manifest.bytes.toBase64(),
+    tags: ["3", "1", "2"].map((tag) => ({ repository: HUB, tag, digest: manifest.digest })),
+    manifests: [{ mediaType: OCI_MANIFEST, content: manifest.bytes.toBase64() }],
     documents: [config.bytes.toBase64()],
     layers: [{ ...layer, file }],
   });
@@ -142,7 +142,11 @@ Deno.test("answer() gives parts of blobs as RFC 9110 has it", () => {
 
 Deno.test("Repositories forgets what was removed, and replaces what came again", () => {
   const served = repositories();
-  served.put({ ...{ id: config.digest, repositories: ["q.io/x"], tags: [], layers: [] }, manifest: "", documents: [] });
+  served.put({
+    ...{ id: config.digest, repositories: ["q.io/x"], tags: [], layers: [] },
+    manifests: [],
+    documents: [],
+  });
   assertEquals([served.has(HUB), served.has("q.io/x")], [false, true]);
   served.remove(config.digest);
   assertEquals(served.has("q.io/x"), false);
