@@ -9,7 +9,7 @@ export interface OwnCgroups {
   pulls: BackgroundCgroup;
 }
 
-/** Makes the cgroups of our own programs below `parent`; what of them is empty goes with `stack`. */
+/** Makes the cgroups of our own programs below `parent`, or beside it; what of them is empty goes with `stack`. */
 export async function makeOwnCgroups(
   kernel: Kernel,
   driver: CgroupDriver,
@@ -17,7 +17,8 @@ export async function makeOwnCgroups(
   stack: AsyncDisposableStack,
 ): Promise<OwnCgroups> {
   const above = driver.parentOf(parent);
-  const [monitors, pulling] = ["monitors", "pulls"].map((name) => driver.placeParent(childOf(above, name)));
+  const monitors = driver.placeParent(childOf(above, "monitors"));
+  const pulling = driver.placeParent(pullsOf(above));
   const made = driver.name === "systemd" ? upFrom(above) : [above];
   await driver.create(monitors);
   const pulls = await createBackgroundCgroup(kernel, driver, pulling);
@@ -33,6 +34,14 @@ export async function makeOwnCgroups(
 function upFrom(path: string): string[] {
   const parts = path.split("/");
   return parts.slice(1).map((_, index) => parts.slice(0, parts.length - index).join("/"));
+}
+
+/**
+ * A weight counts among siblings alone: below the monitors, who seldom want a processor, pulls would have the weight of
+ * all of them, and take it from the pods. systemd nests slices by their names, so there they stay below.
+ */
+function pullsOf(path: string): string {
+  return path.endsWith(".slice") ? childOf(path, "pulls") : `${path}-pulls`;
 }
 
 /** A slice's children have its name before theirs. */
