@@ -52,6 +52,7 @@ export interface Config {
     /** Bounds of the layers that pulls which did not end have left. */
     unfinished: { hours: number; bytes: number };
     /** Seconds without a byte after which a download is given up. */
+    keepReadySeconds: number;
     stallTimeoutSeconds: number;
   };
   /** The server of exec, attach and port-forward sessions. */

@@ -23,12 +23,11 @@ export interface ChildPairOptions {
   kernel: Kernel;
   programs: Programs;
   task: ParseTask;
-  source: FetchSource;
+  /** Whether the fetcher is to reach registries. */
+  network: boolean;
   proxy?: ChildEnvironmentOptions["proxy"];
   /** See {@link ImageServiceOptions}; the pull goes on if it fails. */
   setAside?: (pid: number) => Promise<void>;
-  /** Bytes of layers that went from one child to the other so far. */
-  onBytes?: (bytes: number) => void;
 }
 
 /** Milliseconds without a sign of life after which a pull is given up; only its own bugs or a dead disk get here. */
@@ -54,21 +53,22 @@ export class ChildPair implements AsyncDisposable {
   #wake = () => {};
   #lastSign = performance.now();
   #parseEnded = false;
+  #fetchEnded = false;
   #parseError: { message: string; stream?: number } | undefined;
   #fetchError: RpcError | undefined;
   #noise = "";
   #loops: Promise<unknown>;
-  #setAside: number;
-  #onBytes: (bytes: number) => void;
+  #moveAside: () => void;
+  #movesAside: number | undefined;
+  #onBytes = (_bytes: number) => {};
 
-  constructor({ kernel, programs, task, source, proxy, onBytes, setAside }: ChildPairOptions) {
-    this.#onBytes = onBytes ?? (() => {});
+  constructor({ kernel, programs, task, network, proxy, setAside }: ChildPairOptions) {
     using pipes = new Pipes(kernel);
     const [commands, data, fetchEvents, parseEvents] = [pipes.open(), pipes.open(), pipes.open(), pipes.open()];
     enlargePipe(data.write, PIPE_LENGTH);
     const [program, ...fetchArguments] = selfCommand("__fetch");
     this.#fetch = programs.spawn(program, fetchArguments, {
-      env: childEnvironment(kernel, { network: source.kind === "registry", proxy }),
+      env: childEnvironment(kernel, { network, proxy }),
       fds: { 0: commands.read, 1: data.write, 2: fetchEvents.write },
     });
     try {
@@ -82,9 +82,9 @@ export class ChildPair implements AsyncDisposable {
     }
     // A pull has time; pods that start meanwhile, and calls, have not.
     for (const { pid } of [this.#fetch, this.#parse]) kernel.setPriority(pid, CHILD_NICE);
-    this.#setAside = setTimeout(() => {
+    this.#moveAside = () => {
       for (const { pid } of [this.#fetch, this.#parse]) setAside?.(pid).catch(() => {});
-    }, SET_ASIDE_AFTER);
+    };
     this.#commands = asyncFd(pipes.keep(commands.write));
     const parseLines = asyncFd(pipes.keep(parseEvents.read));
     const fetchLines = asyncFd(pipes.keep(fetchEvents.read));
@@ -94,8 +94,24 @@ export class ChildPair implements AsyncDisposable {
           this.#parseEnded = true;
           this.#wake();
         }),
-      this.#read(fetchLines, MAX_FETCH_LINE, (line) => this.#fetchLine(line)),
+      this.#read(fetchLines, MAX_FETCH_LINE, (line) => this.#fetchLine(line)).finally(() => this.#fetchEnded = true),
     ]);
+  }
+
+  /** False once one of them has ended. */
+  get isAlive(): boolean {
+    return !this.#parseEnded && !this.#fetchEnded;
+  }
+
+  /**
+   * Tells the fetcher where to get its bytes; before anything else, and once.
+   *
+   * @param onBytes told how many bytes of layers went from one child to the other so far.
+   */
+  begin(source: FetchSource, onBytes: (bytes: number) => void): void {
+    this.#onBytes = onBytes;
+    this.#lastSign = performance.now();
+    this.#movesAside = setTimeout(this.#moveAside, SET_ASIDE_AFTER);
     this.#send(source);
   }
 
@@ -140,7 +156,7 @@ export class ChildPair implements AsyncDisposable {
   }
 
   #over(): void {
-    clearTimeout(this.#setAside);
+    clearTimeout(this.#movesAside);
     this.#commands.close();
   }
 

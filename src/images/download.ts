@@ -3,13 +3,13 @@ import { Code, RpcError } from "../rpc/status.ts";
 import { sha256Digest } from "./digest.ts";
 import type { Kernel, Programs } from "../sys/mod.ts";
 import type { BlobStore } from "./blob_store.ts";
-import type { FetchSource, ParseEvent, ParseTask } from "./child_events.ts";
-import { ChildPair, type ChildPairOptions, ParseFailure } from "./child_pair.ts";
+import type { FetchSource, ParseEvent } from "./child_events.ts";
+import { type ChildPair, ParseFailure } from "./child_pair.ts";
 import { isDiskFull, isOfTheSource, requireSame, unexpected } from "./download_failure.ts";
 import { MAX_SLOTS } from "./frames.ts";
 import type { LayerStore } from "./layer_store.ts";
 import { formatPlatform, nodePlatform, type Platform } from "./platform.ts";
-import { Slots } from "./slots.ts";
+import { type Station, Stations, type StationsOptions } from "./stations.ts";
 import type { StagedLayer } from "./staged_layers.ts";
 import type { ManifestCheck } from "./trust/gate.ts";
 import type { Original, PullProgress } from "./types.ts";
@@ -32,8 +32,8 @@ export interface DownloadDependencies {
   freeUnfinished: () => Promise<void>;
   /** True when an image of this ID and all its layers are here already, and what it came as, if `digest` is given. */
   isComplete: (imageId: string, digest?: string) => boolean;
-  /** See {@link ChildPairOptions}. */
-  setAside?: ChildPairOptions["setAside"];
+  /** See {@link StationsOptions}. */
+  setAside?: StationsOptions["setAside"];
 }
 
 export interface DownloadOptions {
@@ -62,12 +62,6 @@ type IndexEvent = Extract<ParseEvent, { event: "index" }>;
 type ManifestEvent = Extract<ParseEvent, { event: "manifest" }>;
 type ArtifactEvent = Extract<ParseEvent, { event: "artifact" }>;
 
-/** A pair of children and the folder that they write to. */
-interface Station extends AsyncDisposable {
-  pair: ChildPair;
-  staging: string;
-}
-
 interface LayerWork {
   source: FetchSource;
   /** Open already, for the manifest. */
@@ -80,9 +74,6 @@ interface LayerWork {
   signal: AbortSignal;
 }
 
-/** Pairs of children at the same time, for all pulls: each takes some 160 MB while it unpacks a large layer. */
-const MAX_PAIRS = 8;
-
 /** Bytes, packed: what takes longer than another pair takes to start. */
 const LARGE_SHARE = 32 << 20;
 
@@ -94,17 +85,22 @@ export class Downloads {
   #dependencies: DownloadDependencies;
   /** Layers on their way; settles (never rejects) when the attempt is over. */
   #running = new Map<string, Promise<void>>();
-  #slots = new Slots(MAX_PAIRS);
+  #stations: Stations;
   readonly platform: Platform;
 
   constructor(dependencies: DownloadDependencies) {
     this.#dependencies = dependencies;
     this.platform = nodePlatform(dependencies.config.platform);
+    this.#stations = new Stations({ ...dependencies, platform: this.platform });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#stations[Symbol.asyncDispose]();
   }
 
   /** The index of a layout, to see what is in it. */
   async readIndex(source: FetchSource, reference: string, signal: AbortSignal): Promise<IndexEvent> {
-    await using station = await this.#open(source, signal, () => {});
+    await using station = await this.#stations.open(source, signal, () => {});
     station.pair.send({ command: "manifest", reference, limit: this.#dependencies.config.limits.manifestBytes });
     const event = await station.pair.next(signal);
     if (event.event !== "index") throw unexpected(event);
@@ -113,7 +109,7 @@ export class Downloads {
 
   /** Fetches only the manifest, and has it looked at. */
   async inspect(source: FetchSource, start: string, check: ManifestCheck, signal: AbortSignal): Promise<void> {
-    await using station = await this.#open(source, signal, () => {});
+    await using station = await this.#stations.open(source, signal, () => {});
     const { digest, manifest } = await this.#manifest(station.pair, start, signal);
     await check(station.pair, [...new Set([digest, manifest.digest])], signal);
   }
@@ -131,7 +127,7 @@ export class Downloads {
         before = bytes;
       };
     };
-    await using station = await this.#open(source, options.signal, countBytes());
+    await using station = await this.#stations.open(source, options.signal, countBytes());
 
     options.onStep("manifest");
     const { digest, manifest, documents } = await this.#manifest(station.pair, start, options.signal);
@@ -191,7 +187,7 @@ export class Downloads {
         isFirst = false;
         await this.#claim(first, work);
       } else {
-        await using station = await this.#open(source, signal, countBytes());
+        await using station = await this.#stations.open(source, signal, countBytes());
         await this.#claim(station, work);
       }
     }
@@ -215,12 +211,12 @@ export class Downloads {
   async #share(station: Station, layers: WantedLayer[], work: LayerWork): Promise<void> {
     const [half, rest] = halves(layers);
     const isWorthIt = packedBytes(rest) >= LARGE_SHARE && navigator.hardwareConcurrency > 1;
-    const slot = isWorthIt ? this.#slots.tryAcquire() : undefined;
+    const slot = isWorthIt ? this.#stations.tryAcquire() : undefined;
     if (!slot) return await this.#batch(station, layers, work);
     const failed = new AbortController();
     const signal = AbortSignal.any([work.signal, failed.signal]);
     const second = async () => {
-      await using other = await this.#open(work.source, signal, work.countBytes(), slot);
+      await using other = await this.#stations.open(work.source, signal, work.countBytes(), slot);
       await this.#batch(other, rest, { ...work, signal });
     };
     const shares = [this.#batch(station, half, { ...work, signal }), second()];
@@ -347,29 +343,6 @@ export class Downloads {
       Code.NOT_FOUND,
       `there is no image for ${formatPlatform(this.platform)}, only for: ${there || "nothing"}`,
     );
-  }
-
-  /** Two children with a staging folder of their own, as soon as there are few enough of them. */
-  async #open(
-    source: FetchSource,
-    signal: AbortSignal,
-    onBytes: (bytes: number) => void,
-    slot?: Disposable,
-  ): Promise<Station> {
-    const { kernel, programs, config, setAside } = this.#dependencies;
-    const { layers, entriesPerLayer, inflatedBytesPerLayer, manifestBytes } = config.limits;
-    await using stack = new AsyncDisposableStack();
-    stack.use(slot ?? await this.#slots.acquire(signal));
-    const staging = stack.use(this.#dependencies.layers.stage()).path;
-    const task: ParseTask = {
-      staging,
-      keepBlobs: config.serve.keepBlobs,
-      platform: this.platform,
-      limits: { layers, entries: entriesPerLayer, inflatedBytes: inflatedBytesPerLayer, documentBytes: manifestBytes },
-    };
-    const pair = stack.use(new ChildPair({ kernel, programs, task, source, proxy: config.proxy, onBytes, setAside }));
-    const owned = stack.move();
-    return { pair, staging, [Symbol.asyncDispose]: () => owned.disposeAsync() };
   }
 }
 

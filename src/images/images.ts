@@ -60,6 +60,7 @@ export class ImageService implements Images, AsyncDisposable {
   #blobs: BlobStore;
   #puller: Puller;
   #unfinished: UnfinishedLayers;
+  #downloads: Downloads;
   #sources: ImageSources;
   #rootfs: RootFilesystems;
   #gate: Gate;
@@ -99,7 +100,7 @@ export class ImageService implements Images, AsyncDisposable {
       needed: () => this.#catalog.neededLayers(),
       isMounted: (diffId) => this.#rootfs.isLayerUsed(diffId),
     });
-    const downloads = new Downloads({
+    const downloads = this.#downloads = new Downloads({
       kernel,
       programs,
       layers: this.#layers,
@@ -310,6 +311,7 @@ export class ImageService implements Images, AsyncDisposable {
     await this.#probing.catch(() => {});
     await this.#server?.[Symbol.asyncDispose]();
     await this.#puller.stop(new Error("the daemon stops"));
+    await this.#downloads[Symbol.asyncDispose]();
     await this.#rootfs.stop();
     this.#additional[Symbol.dispose]();
   }

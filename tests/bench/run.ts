@@ -8,6 +8,7 @@
  * why it may be. `images --json` prints `{"ratios": [...]}`; it ends with 1 unless all images had five rounds beside
  * containerd 2.4.2, and beside CRI-O where that is found.
  */
+import { defaultConfig } from "../../src/config/mod.ts";
 import { type BenchImage, benchImages } from "../images/bench_images.ts";
 import { makeCgroup, setCpuWeight } from "../support/cgroups.ts";
 import { run } from "../support/command.ts";
@@ -73,7 +74,9 @@ if (wants("images") && !crioProgram) {
   await using node = await TestNode.start();
   await outweighOthers(node);
   if (wants("daemon")) await benchDaemons(node, figures, (rounds ?? 6) + 1);
-  await using skiff = new Instance(node, { config: { log: { level: "info" } } });
+  await using skiff = new Instance(node, {
+    config: { log: { level: "info" }, images: { keepReadySeconds: defaultConfig().images.keepReadySeconds } },
+  });
   await using containerd = new Peer(node);
   const daemons = [skiff, containerd];
   for (const daemon of daemons) await daemon.start();

@@ -51,6 +51,8 @@ export class Instance extends Daemon {
       defaultCgroupParent: this.node.pods,
       cni: { configDir: this.node.cniDir, pluginDirs: [tools.cniPlugins] },
       images: {
+        // What is there after a test is what it has left behind.
+        keepReadySeconds: 0,
         registries: {
           "registry.test": { mirrors },
           "docker.io": { mirrors },

@@ -73,6 +73,7 @@ export function imagesConfig(changes: Partial<Config["images"]> = {}): Config["i
     registriesDir: "",
     platform: "linux/amd64",
     limits: { layers: 128, entriesPerLayer: 100_000, inflatedBytesPerLayer: 1 << 30, manifestBytes: 4 << 20 },
+    keepReadySeconds: 0,
     stallTimeoutSeconds: 5,
     ...changes,
   };

@@ -1,0 +1,144 @@
+import type { Config } from "../config/types.ts";
+import type { Kernel, Programs } from "../sys/mod.ts";
+import type { FetchSource, ParseTask } from "./child_events.ts";
+import { ChildPair, type ChildPairOptions } from "./child_pair.ts";
+import type { LayerStore } from "./layer_store.ts";
+import type { Platform } from "./platform.ts";
+import { Slots } from "./slots.ts";
+
+export interface StationsOptions {
+  kernel: Kernel;
+  programs: Programs;
+  layers: LayerStore;
+  config: Config["images"];
+  platform: Platform;
+  /** See {@link ChildPairOptions}. */
+  setAside?: ChildPairOptions["setAside"];
+}
+
+/** A pair of children and the folder that they write to. */
+export interface Station extends AsyncDisposable {
+  pair: ChildPair;
+  staging: string;
+}
+
+/** Pairs of children at the same time, for all pulls: each takes some 160 MB while it unpacks a large layer. */
+const MAX_PAIRS = 8;
+
+/** Milliseconds after a pull: whoever waited for the image goes first. */
+const PREPARE_AFTER = 300;
+
+/**
+ * Where pulls are worked on. After one from a registry the next is likely, and waits for a pair of children to start about as
+ * long as for a small image: so one is made ready, and goes when it was not needed for `images.keepReadySeconds`. What has
+ * read a stranger's byte is never used again.
+ */
+export class Stations implements AsyncDisposable {
+  #options: StationsOptions;
+  #slots = new Slots(MAX_PAIRS);
+  #ready: Station | undefined;
+  #timer: number | undefined;
+  #ended = false;
+
+  constructor(options: StationsOptions) {
+    this.#options = options;
+  }
+
+  /** A slot that nobody has to wait for, or none. */
+  tryAcquire(): Disposable | undefined {
+    return this.#slots.tryAcquire();
+  }
+
+  /**
+   * Two children that fetch from `source`, with a staging folder of their own, as soon as there are few enough of them.
+   *
+   * @param onBytes told how many bytes of layers came so far.
+   * @param slot that was acquired for them.
+   */
+  async open(
+    source: FetchSource,
+    signal: AbortSignal,
+    onBytes: (bytes: number) => void,
+    slot?: Disposable,
+  ): Promise<Station> {
+    const isRegistry = source.kind === "registry";
+    await using stack = new AsyncDisposableStack();
+    if (isRegistry) stack.defer(() => this.#afterPull());
+    stack.use(slot ?? await this.#slots.acquire(signal));
+    const { pair, staging } = stack.use((isRegistry ? this.#takeReady() : undefined) ?? this.#begin(isRegistry));
+    pair.begin(source, onBytes);
+    const owned = stack.move();
+    return { pair, staging, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#ended = true;
+    await this.#dropReady();
+  }
+
+  #begin(network: boolean): Station {
+    const { kernel, programs, layers, config, platform, setAside } = this.#options;
+    const { entriesPerLayer, inflatedBytesPerLayer, manifestBytes } = config.limits;
+    const stage = layers.stage();
+    const task: ParseTask = {
+      staging: stage.path,
+      keepBlobs: config.serve.keepBlobs,
+      platform,
+      limits: {
+        layers: config.limits.layers,
+        entries: entriesPerLayer,
+        inflatedBytes: inflatedBytesPerLayer,
+        documentBytes: manifestBytes,
+      },
+    };
+    let pair: ChildPair;
+    try {
+      pair = new ChildPair({ kernel, programs, task, network, proxy: config.proxy, setAside });
+    } catch (error) {
+      Promise.resolve(stage[Symbol.asyncDispose]()).catch(() => {});
+      throw error;
+    }
+    const dispose = async () => {
+      await pair[Symbol.asyncDispose]();
+      await stage[Symbol.asyncDispose]();
+    };
+    return { pair, staging: stage.path, [Symbol.asyncDispose]: dispose };
+  }
+
+  #afterPull(): void {
+    const { keepReadySeconds } = this.#options.config;
+    if (this.#ended || keepReadySeconds === 0) return;
+    this.#after(this.#ready ? 0 : PREPARE_AFTER, () => {
+      // Where none can be started, the next pull says so.
+      try {
+        this.#ready ??= this.#begin(true);
+      } catch {
+        return;
+      }
+      this.#after(keepReadySeconds * 1_000, () => this.#dropReady().catch(() => {}));
+    });
+  }
+
+  #takeReady(): Station | undefined {
+    const ready = this.#ready;
+    if (ready?.pair.isAlive === false) {
+      this.#dropReady().catch(() => {});
+      return undefined;
+    }
+    this.#ready = undefined;
+    return ready;
+  }
+
+  async #dropReady(): Promise<void> {
+    clearTimeout(this.#timer);
+    const ready = this.#ready;
+    this.#ready = undefined;
+    await ready?.[Symbol.asyncDispose]();
+  }
+
+  #after(milliseconds: number, work: () => void): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(work, milliseconds);
+    Deno.unrefTimer(this.#timer);
+  }
+}
