@@ -48,9 +48,9 @@ export function readParseEvent(line: string): ParseEvent {
       check(typeof value.data === "string");
       return value;
     case "attachment":
-      for (const { blob, signature, bundle } of list(value.attachments)) {
+      for (const { blob, signature, bundle, certificate, chain } of list(value.attachments)) {
         checkDescriptor(blob);
-        check(typeof signature === "string" && typeof bundle === "string");
+        for (const field of [signature, bundle, certificate, chain]) check(typeof field === "string");
       }
       return value;
     case "absent":

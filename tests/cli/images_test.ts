@@ -10,7 +10,8 @@ import { blobOf, type Image } from "../images/image.ts";
 import { OCI_MANIFEST } from "../../src/images/media_types.ts";
 import { buildImage, type TestImage, writeLayout } from "../unit/images/support.ts";
 import { directory, file, tar } from "../unit/images/tar_builder.ts";
-import { payload, signatureImage, sigstoreKey } from "../unit/images/trust/signing.ts";
+import { authority, EMAIL, OIDC_ISSUER, signing, signWith } from "../unit/images/trust/certificates.ts";
+import { logBundle, payload, signatureImage, sigstoreKey } from "../unit/images/trust/signing.ts";
 
 const options = { ignore: Deno.uid() !== 0 || !onSkiff, sanitizeOps: false, sanitizeResources: false };
 const image = buildImage([
@@ -112,3 +113,52 @@ Deno.test("skiff image verify and pulls of the compiled binary follow the policy
   assertStringIncludes(explained.stdout, `signed by ${node.dir}/cosign.pub`);
   assertEquals((await skiff("image", "pull", "127.0.0.1:5000/app:1")).code, 0);
 });
+
+Deno.test(
+  "a policy with fulcio: certificates for an identity count, with the log's promise, offline (root)",
+  options,
+  async () => {
+    await using node = await TestNode.start();
+    const policy = `${node.dir}/policy.json`;
+    const [root, log] = [authority(), await sigstoreKey()];
+    const middle = authority({ name: "intermediate", issuer: root, below: 0 });
+    await Deno.writeTextFile(`${node.dir}/fulcio.pem`, root.pem);
+    await Deno.writeTextFile(`${node.dir}/rekor.pub`, log.pem);
+    const rule = {
+      type: "sigstoreSigned",
+      fulcio: { caPath: `${node.dir}/fulcio.pem`, oidcIssuer: OIDC_ISSUER, subjectEmail: EMAIL },
+      rekorPublicKeyPath: `${node.dir}/rekor.pub`,
+      signedIdentity: { type: "matchRepository" },
+    };
+    await Deno.writeTextFile(policy, JSON.stringify({ default: [rule] }));
+    await using daemon = new Instance(node, { config: { images: { policy } } });
+    await daemon.start();
+    const skiff = (...args: string[]) => tryRun(tools.skiff, args, { env: { SKIFF_SOCKET: daemon.socket } });
+    const bytes = payload(image.manifest.digest, "127.0.0.1:5000/app", "cosign container image signature");
+    const attach = async (email: string) => {
+      const leaf = signing(middle, { email });
+      const signature = signWith(leaf, bytes);
+      const bundle = await logBundle(log, { payload: bytes, signature, pem: leaf.pem });
+      const signed = { payload: bytes, signature, bundle, certificate: leaf.pem, chain: middle.pem + root.pem };
+      await node.registry.add(
+        "app",
+        `${image.manifest.digest.replace(":", "-")}.sig`,
+        stored(signatureImage([signed])),
+      );
+    };
+    await node.registry.add("app", "1", stored(image));
+    await attach("eve@example.com");
+    const refused = await skiff("image", "pull", "127.0.0.1:5000/app:1");
+    assertEquals(refused.code, 1);
+    assertStringIncludes(refused.stderr, `SignatureValidationFailed: 127.0.0.1:5000/app:1 is refused`);
+    assertStringIncludes(refused.stderr, `is for "eve@example.com"; the rule's subjectEmail is "${EMAIL}"`);
+    await attach(EMAIL);
+    const explained = await skiff("image", "verify", "--explain", "127.0.0.1:5000/app:1");
+    assertEquals([explained.code, explained.stderr], [0, ""]);
+    assertStringIncludes(explained.stdout, `signed by ${EMAIL} (${OIDC_ISSUER})`);
+    assertEquals((await skiff("image", "pull", "127.0.0.1:5000/app:1")).code, 0);
+    // By what was kept, without the registry.
+    await node.registry.down();
+    assertEquals((await skiff("image", "verify", "127.0.0.1:5000/app:1")).code, 0);
+  },
+);

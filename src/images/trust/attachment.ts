@@ -9,12 +9,17 @@ export interface Attachment {
   signature: string;
   /** JSON of a transparency log's promise, or "". */
   bundle: string;
+  /** PEM of the signer's certificate, and of those between it and an authority, or "". */
+  certificate: string;
+  chain: string;
 }
 
 /** What `cosign sign` and `sigstore` in containers/image write. */
 const PAYLOAD_TYPE = "application/vnd.dev.cosign.simplesigning.v1+json";
 const SIGNATURE = "dev.cosignproject.cosign/signature";
 const BUNDLE = "dev.sigstore.cosign/bundle";
+const CERTIFICATE = "dev.sigstore.cosign/certificate";
+const CHAIN = "dev.sigstore.cosign/chain";
 const MAX_ATTACHMENTS = 64;
 const MAX_PAYLOAD = 1 << 20;
 
@@ -39,6 +44,8 @@ export function parseAttachments(bytes: Uint8Array): Attachment[] {
       blob: { mediaType, digest, size: size as number },
       signature,
       bundle: optionalString(notes, BUNDLE) ?? "",
+      certificate: optionalString(notes, CERTIFICATE) ?? "",
+      chain: optionalString(notes, CHAIN) ?? "",
     }];
   });
 }

@@ -58,7 +58,7 @@ export async function gatherSignatures(
     pair.send({ command: "attachment", reference: tag, limit: MAX_MANIFEST });
     const event = await next();
     if (event.event !== "attachment") continue;
-    for (const { blob, signature, bundle } of event.attachments) {
+    for (const { blob, ...attached } of event.attachments) {
       pair.send({ command: "payload", blob });
       const payload = await next();
       if (payload.event !== "signature" || payload.digest !== blob.digest) {
@@ -68,8 +68,7 @@ export async function gatherSignatures(
         kind: "sigstore",
         from: `${reference.domain}/${reference.path}@${blob.digest}`,
         payload: payload.data,
-        signature,
-        bundle,
+        ...attached,
       });
     }
   }

@@ -88,7 +88,7 @@ function signedBy(section: Section): { keys: KeySource[]; identity: SignedIdenti
 
 function sigstoreSigned(
   section: Section,
-): { keys: KeySource[]; logKeys: KeySource[]; unsupported?: string; identity: SignedIdentity } {
+): Omit<Extract<Requirement, { type: "sigstoreSigned" }>, "type" | "line"> {
   const keys = keySources(section, ["keyPath", "keyPaths", "keyData", "keyDatas"]);
   const logKeys = keySources(section, [
     "rekorPublicKeyPath",
@@ -103,7 +103,29 @@ function sigstoreSigned(
       section.line,
     );
   }
-  return { keys, logKeys, unsupported: others[0], identity: identity(section) };
+  const fulcio = section.optional("fulcio");
+  if (fulcio && logKeys.length === 0) {
+    throw new LocatedError(
+      "with fulcio one of rekorPublicKeyPath, rekorPublicKeyPaths, rekorPublicKeyData and rekorPublicKeyDatas must be there",
+      section.line,
+    );
+  }
+  return {
+    keys,
+    logKeys,
+    ...(fulcio && { fulcio: fulcioOf(fulcio) }),
+    unsupported: section.optional("pki") && "pki",
+    identity: identity(section),
+  };
+}
+
+function fulcioOf(value: Located): { ca: KeySource; oidcIssuer: string; subjectEmail: string } {
+  const section = new Section(value, "fulcio");
+  const [ca] = keySources(section, ["caPath", "caData"]);
+  if (!ca) throw new LocatedError("one of caPath and caData must be there", value.line);
+  const parsed = { ca, oidcIssuer: section.text("oidcIssuer"), subjectEmail: section.text("subjectEmail") };
+  section.noMore();
+  return parsed;
 }
 
 /** The keys of a group of names of which at most one may be there. */

@@ -19,11 +19,13 @@ export async function readPublicKeys(files: { name: string; data: string }[]): P
   return await Promise.all(files.map(async ({ name, data }) => {
     const body = PEM.exec(new TextDecoder().decode(Uint8Array.fromBase64(data)))?.[1];
     if (body === undefined) throw new Error(`${name} has no public key in PEM form (-----BEGIN PUBLIC KEY-----)`);
-    return await importKey(name, Uint8Array.fromBase64(body.replace(/\s/g, "")));
+    return await readPublicKey(name, Uint8Array.fromBase64(body.replace(/\s/g, "")));
   }));
 }
 
-async function importKey(name: string, der: Uint8Array<ArrayBuffer>): Promise<PublicKey> {
+/** @param spki SubjectPublicKeyInfo. @throws for a key of a kind that is not supported. */
+export async function readPublicKey(name: string, spki: Uint8Array): Promise<PublicKey> {
+  const der = owned(spki);
   const key = (algorithm: Parameters<typeof crypto.subtle.importKey>[2]) =>
     crypto.subtle.importKey("spki", der, algorithm, false, ["verify"]).catch(() => undefined);
   for (const curve of CURVES) {

@@ -76,7 +76,7 @@ export class Trust {
         type,
         line,
         satisfied: false,
-        reason: `not supported: ${unsupported}; use a public key`,
+        reason: `not supported: ${unsupported}; use a public key or fulcio`,
         signatures: [],
       };
     });
@@ -102,6 +102,9 @@ export class Trust {
         type: requirement.type,
         keys: requirement.keys.map((key) => this.#files.key(key)),
         logKeys: requirement.type === "sigstoreSigned" ? requirement.logKeys.map((key) => this.#files.key(key)) : [],
+        ...(requirement.type === "sigstoreSigned" && requirement.fulcio && {
+          fulcio: { ...requirement.fulcio, ca: this.#files.key(requirement.fulcio.ca) },
+        }),
         identity: requirement.identity,
       })),
       signatures,
@@ -163,7 +166,7 @@ export function refusalOf({ reference, file, scope, requirements }: Verdict): Rp
   const place = scope === "default" ? "the policy's default" : scope === "" ? "every registry" : `scope ${scope}`;
   const fix = type === "reject"
     ? "give the image a scope of its own there if it is to run"
-    : "sign the image with one of the rule's keys, or change the rule";
+    : "sign the image as the rule asks for, or change the rule";
   return refusal(`${reference} is refused by the rule ${type} at ${file}:${line} (${place}): ${reason}; ${fix}`);
 }
 

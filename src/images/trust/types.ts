@@ -26,6 +26,8 @@ export type Requirement =
       keys: KeySource[];
       /** Keys of a transparency log whose promise a signature must carry; empty: none is asked for. */
       logKeys: KeySource[];
+      /** In place of keys: certificates of this authority for this identity. */
+      fulcio?: { ca: KeySource; oidcIssuer: string; subjectEmail: string };
       /** A part of the rule that cannot be checked here: the rule then refuses every image. */
       unsupported?: string;
       identity: SignedIdentity;
@@ -52,14 +54,25 @@ export interface Rule {
 export type Signature =
   /** An OpenPGP message with the payload in it. */
   | { kind: "simple"; from: string; message: string }
-  /** A payload, a signature over it, and what a transparency log said about it (JSON), or "". */
-  | { kind: "sigstore"; from: string; payload: string; signature: string; bundle: string };
+  | {
+    kind: "sigstore";
+    from: string;
+    payload: string;
+    /** Over the payload. */
+    signature: string;
+    /** What a transparency log said about it (JSON, as it is), or "". */
+    bundle: string;
+    /** The signer's, and those between it and an authority (PEM, as it is), or "". Missing in what was kept long ago. */
+    certificate?: string;
+    chain?: string;
+  };
 
 /** A requirement with its keys' bytes in base64. */
 export interface SignatureTask {
   type: "signedBy" | "sigstoreSigned";
   keys: { name: string; data: string }[];
   logKeys: { name: string; data: string }[];
+  fulcio?: { ca: { name: string; data: string }; oidcIssuer: string; subjectEmail: string };
   identity: SignedIdentity;
 }
 

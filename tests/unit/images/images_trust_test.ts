@@ -271,10 +271,10 @@ Deno.test("ImageService.pull() says which part of a policy is not supported, and
   await using registry = startTestRegistry(image);
   await withStore(
     registry.host,
-    () => ({ default: [{ type: "sigstoreSigned", fulcio: { oidcIssuer: "x" } }] }),
+    () => ({ default: [{ type: "sigstoreSigned", pki: { caRootsPath: "/x" } }] }),
     async (store) => {
       const text = await refusal(store.service.pull(`${registry.host}/app:1`, undefined, {}));
-      assert(text.includes("not supported: fulcio"), text);
+      assert(text.includes("not supported: pki"), text);
       assertEquals(registry.requests, []);
     },
   );

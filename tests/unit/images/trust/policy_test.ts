@@ -10,6 +10,7 @@ function refusal(text: string): string {
 }
 
 /** A policy whose default is one requirement, on line 2. */
+const FULCIO = '{"caPath": "/ca", "oidcIssuer": "https://i", "subjectEmail": "a@b"}';
 const only = (requirement: string) => `{"default": [\n${requirement}]}`;
 
 Deno.test("parseLocated() knows the line of every value", () => {
@@ -93,6 +94,28 @@ Deno.test("parsePolicy() names the line and what is wrong there", () => {
       "2: exactly one of keyPath, keyPaths, keyData, keyDatas, fulcio and pki must be there",
     ],
     [
+      only(`{"type": "sigstoreSigned", "fulcio": ${FULCIO}}`),
+      "2: with fulcio one of rekorPublicKeyPath, rekorPublicKeyPaths, rekorPublicKeyData and rekorPublicKeyDatas must be there",
+    ],
+    [
+      only(
+        '{"type": "sigstoreSigned", "rekorPublicKeyPath": "/r",\n"fulcio": {"oidcIssuer": "x", "subjectEmail": "y"}}',
+      ),
+      "3: one of caPath and caData must be there",
+    ],
+    [
+      only('{"type": "sigstoreSigned", "rekorPublicKeyPath": "/r",\n"fulcio": {"caPath": "/a", "subjectEmail": "y"}}'),
+      '3: fulcio has no "oidcIssuer"',
+    ],
+    [
+      only('{"type": "sigstoreSigned", "rekorPublicKeyPath": "/r",\n"fulcio": {"caPath": "/a", "oidcIssuer": "y"}}'),
+      '3: fulcio has no "subjectEmail"',
+    ],
+    [
+      only(`{"type": "sigstoreSigned", "rekorPublicKeyPath": "/r",\n"fulcio": ${FULCIO.replace("{", '{"san": 1, ')}}`),
+      '3: fulcio has the unknown key "san"',
+    ],
+    [
       only('{"type": "sigstoreSigned", "keyPath": "/a",\n"signedIdentity": {"type": "matchAll"}}'),
       '3: signedIdentity has the unknown type "matchAll"',
     ],
@@ -111,6 +134,18 @@ Deno.test("parsePolicy() names the line and what is wrong there", () => {
 });
 
 Deno.test("parsePolicy() keeps a rule that cannot be checked here, to refuse what it covers", () => {
-  const [rule] = parsePolicy("/p.json", only('{"type": "sigstoreSigned", "fulcio": {"oidcIssuer": "x"}}')).default;
-  assertEquals(rule.type === "sigstoreSigned" && rule.unsupported, "fulcio");
+  const [rule] = parsePolicy("/p.json", only('{"type": "sigstoreSigned", "pki": {"caRootsPath": "/x"}}')).default;
+  assertEquals(rule.type === "sigstoreSigned" && rule.unsupported, "pki");
+});
+
+Deno.test("parsePolicy() reads a rule with fulcio", () => {
+  const [rule] =
+    parsePolicy("/p.json", only(`{"type": "sigstoreSigned", "fulcio": ${FULCIO}, "rekorPublicKeyData": "QUJD"}`))
+      .default;
+  assertEquals(rule.type === "sigstoreSigned" && [rule.keys, rule.logKeys, rule.fulcio, rule.unsupported], [
+    [],
+    [{ data: "QUJD" }],
+    { ca: { path: "/ca" }, oidcIssuer: "https://i", subjectEmail: "a@b" },
+    undefined,
+  ]);
 });

@@ -110,6 +110,7 @@ export async function sigstoreKey(kind: Kind = "ecdsa"): Promise<SigstoreKey> {
 export async function logBundle(
   log: SigstoreKey,
   entry: { payload: Uint8Array; signature: Uint8Array; pem: string },
+  integratedTime = 1_700_000_000,
 ): Promise<string> {
   const body = encodeBase64(JSON.stringify({
     apiVersion: "0.0.1",
@@ -119,28 +120,30 @@ export async function logBundle(
       signature: { content: entry.signature.toBase64(), publicKey: { content: encodeBase64(entry.pem) } },
     },
   }));
-  const Payload = { body, integratedTime: 1_700_000_000, logIndex: 42, logID: "c0d23d6ad406973f" };
-  const { integratedTime, logID, logIndex } = Payload;
+  const Payload = { body, integratedTime, logIndex: 42, logID: "c0d23d6ad406973f" };
+  const { logID, logIndex } = Payload;
   const promise = await log.sign(new TextEncoder().encode(JSON.stringify({ body, integratedTime, logID, logIndex })));
   return JSON.stringify({ SignedEntryTimestamp: promise.toBase64(), Payload });
 }
 
 /** The image that cosign pushes beside another one: every signature is a layer. */
 export function signatureImage(
-  signatures: { payload: Uint8Array; signature: Uint8Array; bundle?: string }[],
+  signatures: { payload: Uint8Array; signature: Uint8Array; bundle?: string; certificate?: string; chain?: string }[],
 ): TestImage {
   const { config } = buildImage([]);
   const manifest = json({
     schemaVersion: 2,
     mediaType: OCI_MANIFEST,
     config: { mediaType: OCI_CONFIG, digest: config.digest, size: config.bytes.length },
-    layers: signatures.map(({ payload, signature, bundle }) => ({
+    layers: signatures.map(({ payload, signature, bundle, certificate, chain }) => ({
       mediaType: "application/vnd.dev.cosign.simplesigning.v1+json",
       digest: sha256(payload),
       size: payload.length,
       annotations: {
         "dev.cosignproject.cosign/signature": signature.toBase64(),
-        ...(bundle === undefined ? {} : { "dev.sigstore.cosign/bundle": bundle }),
+        "dev.sigstore.cosign/bundle": bundle,
+        "dev.sigstore.cosign/certificate": certificate,
+        "dev.sigstore.cosign/chain": chain,
       },
     })),
   });
