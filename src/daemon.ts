@@ -168,7 +168,6 @@ export async function startDaemon(
           facts: async () => ({
             node: { ...node, controllers: [...node.controllers] },
             boot,
-            storage: await images.facts(),
             memory: Deno.memoryUsage(),
           }),
         }),

@@ -32,6 +32,9 @@ export interface DownloadDependencies {
   freeUnfinished: () => Promise<void>;
   /** True when an image of this ID and all its layers are here already, and what it came as, if `digest` is given. */
   isComplete: (imageId: string, digest?: string) => boolean;
+  /** True where the kernel mounts folders only. */
+  mustUnpack: () => Promise<boolean>;
+  unpack: (diffIds: string[], signal: AbortSignal) => Promise<void>;
   /** See {@link StationsOptions}. */
   setAside?: StationsOptions["setAside"];
 }
@@ -152,6 +155,10 @@ export class Downloads {
     report({ phase: "pulling", layersTotal: wanted.length, layersDone: wanted.length - missing.length, bytesTotal });
     await this.#requireSpace(bytesTotal);
     await this.#allLayers({ source, first: station, wanted, progress, report, countBytes, signal: options.signal });
+    if (await this.#dependencies.mustUnpack()) {
+      options.onStep("unpack");
+      await this.#dependencies.unpack(wanted.map(({ diffId }) => diffId), options.signal);
+    }
     // Some of it may have come by another pull.
     report({ phase: "done", layersDone: wanted.length, bytesDone: bytesTotal });
     // Of two blobs for one layer only one is here: then the manifest would promise too much.

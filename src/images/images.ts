@@ -9,9 +9,11 @@ import { Catalog } from "./catalog.ts";
 import { Downloads } from "./download.ts";
 import { failing } from "./failing.ts";
 import type { PullOptions } from "./joined_pulls.ts";
+import { LayerFolders } from "./layer_folders.ts";
 import { LayerStore } from "./layer_store.ts";
-import { NOT_PROBED, probeStorage, type StorageFacts } from "./mount/probe.ts";
+import { NOT_PROBED, probeStorage } from "./mount/probe.ts";
 import { RootFilesystems } from "./mount/root_filesystems.ts";
+import type { StorageFacts } from "./mount/types.ts";
 import { Puller } from "./puller.ts";
 import { ImageServer } from "./serving/image_server.ts";
 import { ImageSources } from "./sources/image_sources.ts";
@@ -70,6 +72,7 @@ export class ImageService implements Images, AsyncDisposable {
   #server: ImageServer | undefined;
   #facts: StorageFacts = NOT_PROBED;
   #probing = Promise.resolve();
+  #tidying = Promise.resolve();
 
   constructor({ config, kernel, programs, table, logger, setAside, openTable }: ImageServiceOptions) {
     this.#config = config;
@@ -83,7 +86,10 @@ export class ImageService implements Images, AsyncDisposable {
       logger,
       openTable: openTable!,
     });
-    this.#layers = new LayerStore({ root: config.root, kernel, table, logger, additional: this.#additional });
+    const entries = config.images.limits.entriesPerLayer;
+    const folders = new LayerFolders({ root: config.root, kernel, programs, entries });
+    const additional = this.#additional;
+    this.#layers = new LayerStore({ root: config.root, kernel, table, logger, folders, additional });
     this.#catalog = new Catalog({
       table,
       layers: this.#layers,
@@ -108,6 +114,10 @@ export class ImageService implements Images, AsyncDisposable {
       config: config.images,
       freeUnfinished: () => this.#unfinished.drop(),
       isComplete: (id, digest) => this.#catalog.isComplete(id, digest),
+      unpack: async (diffIds, signal) => {
+        await Promise.all(diffIds.map((diffId) => this.#layers.unpacked(diffId, signal)));
+      },
+      mustUnpack: async () => (await this.facts()).layers === "folder",
       setAside,
     });
     this.#sources = new ImageSources({ kernel, programs, logger, config: config.images });
@@ -189,10 +199,12 @@ export class ImageService implements Images, AsyncDisposable {
   async #probe(): Promise<void> {
     const { root, state } = this.#config;
     this.#facts = await probeStorage({ kernel: this.#kernel, programs: this.#programs, root, state });
-    if (this.#facts.problem !== "") this.#logger.error("containers cannot be created", { reason: this.#facts.problem });
+    const { layers, overlay, why, problem } = this.#facts;
+    if (problem !== "") this.#logger.error("containers cannot be created", { reason: problem });
+    else if (why !== "") this.#logger.warn("storage does not work as well as it could", { layers, overlay, why });
+    else this.#logger.info("storage works", { layers, overlay });
   }
 
-  /** What works for root file systems on this node. */
   async facts(): Promise<StorageFacts> {
     await this.#probing;
     return this.#facts;
@@ -293,22 +305,21 @@ export class ImageService implements Images, AsyncDisposable {
     return await this.#rootfs.mountVolume(request);
   }
 
-  async canIdmap(): Promise<boolean> {
-    await this.#probing;
-    return this.#facts.idmapped;
-  }
-
   unmountRootfs(id: string): Promise<void> {
     return this.#rootfs.unmount(id);
   }
 
   async recover(known: { id: string; imageId: string }[]): Promise<void> {
     await this.#rootfs.recover(known.map(({ id, imageId }) => ({ id, image: this.#catalog.get(imageId) })));
+    this.#tidying = this.#probing.then(() => this.#rootfs.tidyFolders()).catch((error) =>
+      this.#logger.warn("unpacked layers could not be tidied up; the next start tries again", { error })
+    );
   }
 
   /** Ends running pulls and lets removals in the background finish. What is mounted stays. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#probing.catch(() => {});
+    await this.#tidying;
     await this.#server?.[Symbol.asyncDispose]();
     await this.#puller.stop(new Error("the daemon stops"));
     await this.#downloads[Symbol.asyncDispose]();
@@ -324,7 +335,7 @@ export class ImageService implements Images, AsyncDisposable {
   async #take(image: ImageRecord): Promise<void> {
     await this.#catalog.delete(image.id);
     this.#gate.forget(image);
-    this.#rootfs.forgetChain(image.layers);
+    await this.#rootfs.forgetChain(image.layers);
     await this.#unfinished.remove(image.layers);
     await this.#blobs.trim();
   }

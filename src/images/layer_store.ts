@@ -4,19 +4,23 @@ import { hasNoWriter, type Kernel, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, O_RDWR, S_
 import type { AdditionalStores } from "./additional_stores.ts";
 import { digestHex } from "./digest.ts";
 import { Holds } from "./holds.ts";
+import { FOLDER_NAME, type LayerFolders } from "./layer_folders.ts";
 import { readNotes, type StagedLayer, writeNote } from "./staged_layers.ts";
 import { isLayerFile, partName } from "./staging.ts";
 import type { ImageTable, LayerRecord } from "./types.ts";
+import type { FolderUsage } from "./unpack/types.ts";
 
 /** Milliseconds. */
 const WRITER_TIMEOUT = 500;
 
 /**
- * The image files of layers: `<root>/layers/<hex>.erofs`, one row each, written once and never changed. What an additional
- * store has is found here, too, and neither counted nor removed.
+ * The image files of layers: `<root>/layers/<hex>.erofs`, one row each, written once and never changed. Where the kernel mounts
+ * no EROFS, each has a folder that is made of it. What an additional store has is found here, too, and neither counted nor
+ * removed, but for folders that are made of it.
  */
 export class LayerStore {
   readonly folder: string;
+  readonly folders: LayerFolders;
   #staging: string;
   #kernel: Kernel;
   #table: ImageTable;
@@ -24,6 +28,9 @@ export class LayerStore {
   #additional: Pick<AdditionalStores, "with"> | undefined;
   #layers = new Map<string, LayerRecord>();
   #bytes = 0;
+  #inodes = 0;
+  /** Of layers that have no row here, by name. */
+  #otherFolders = new Map<string, FolderUsage>();
   #holds = new Holds();
 
   constructor(
@@ -32,10 +39,12 @@ export class LayerStore {
       kernel: Kernel;
       table: ImageTable;
       logger: Logger;
+      folders: LayerFolders;
       additional?: Pick<AdditionalStores, "with">;
     },
   ) {
     this.folder = `${options.root}/layers`;
+    this.folders = options.folders;
     this.#staging = `${options.root}/staging`;
     this.#kernel = options.kernel;
     this.#table = options.table;
@@ -47,9 +56,10 @@ export class LayerStore {
   async start(): Promise<void> {
     this.#kernel.mkdirs(this.folder, 0o700);
     const files = new Set(this.#kernel.readDirectory(this.folder, Number.MAX_SAFE_INTEGER).map(({ name }) => name));
+    this.folders.start();
     for (const layer of this.#table.layers()) {
       if (files.delete(layer.file)) {
-        this.#add(layer);
+        this.#add(this.folders.has(digestHex(layer.diffId)) ? layer : withoutFolder(layer));
         continue;
       }
       this.#logger.warn("a layer's file is gone; the images that need it are dropped", {
@@ -79,12 +89,12 @@ export class LayerStore {
 
   /** Bytes, wherever the layers are. */
   size(diffIds: string[]): number {
-    return diffIds.reduce((sum, diffId) => sum + (this.get(diffId)?.size ?? 0), 0);
+    return diffIds.reduce((sum, diffId) => sum + bytesOf(this.get(diffId)), 0);
   }
 
   /** Bytes that would be free without these layers. */
   ownSize(diffIds: string[]): number {
-    return diffIds.reduce((sum, diffId) => sum + (this.#layers.get(diffId)?.size ?? 0), 0);
+    return diffIds.reduce((sum, diffId) => sum + bytesOf(this.#layers.get(diffId)), 0);
   }
 
   /** Of this node's own layers. */
@@ -93,7 +103,51 @@ export class LayerStore {
   }
 
   usage(): { usedBytes: number; inodesUsed: number } {
-    return { usedBytes: this.#bytes, inodesUsed: this.#layers.size };
+    return { usedBytes: this.#bytes, inodesUsed: this.#inodes };
+  }
+
+  /**
+   * The path of the layer as a folder, which is made of its file unless it is there.
+   * @throws {RpcError} RESOURCE_EXHAUSTED when the disk is full, else FAILED_PRECONDITION.
+   */
+  async unpacked(diffId: string, signal?: AbortSignal): Promise<string> {
+    const name = digestHex(diffId);
+    await this.folders.make(name, this.path(diffId), { signal, made: (usage) => this.#noteFolder(diffId, usage) });
+    return this.folders.path(name);
+  }
+
+  /** True for a folder of something that is here, or on its way, and for what has a name that is none of ours. */
+  knowsFolder(name: string): boolean {
+    if (!FOLDER_NAME.test(name)) return true;
+    if (name.startsWith("chain-")) return this.#kernel.exists(`${this.folder}/${name}.erofs`);
+    const diffId = `sha256:${name}`;
+    const layer = this.#layers.get(diffId);
+    return this.isHeld(diffId) || (layer ? layer.folder !== undefined : this.get(diffId) !== undefined);
+  }
+
+  /** Notes what the folder of a layer takes that has no row here. */
+  countOtherFolder(name: string, usage: FolderUsage): void {
+    this.#forgetOtherFolder(name);
+    this.#otherFolders.set(name, usage);
+    this.#bytes += usage.usedBytes;
+    this.#inodes += usage.inodesUsed;
+  }
+
+  /** Folders that take space which is not counted. */
+  uncountedFolders(): string[] {
+    return this.folders.list().filter((name) =>
+      !this.#layers.get(`sha256:${name}`)?.folder && !this.#otherFolders.has(name)
+    );
+  }
+
+  /** Moves a folder to the trash and keeps its layer. Nobody may have it mounted. */
+  async dropFolder(name: string): Promise<void> {
+    if (this.folders.has(name)) this.folders.discard(name);
+    this.#forgetOtherFolder(name);
+    const layer = this.#layers.get(`sha256:${name}`);
+    if (!layer?.folder) return;
+    this.#add(withoutFolder(layer));
+    await this.#table.putLayer(withoutFolder(layer));
   }
 
   /** Keeps layers, there or to come, from being removed until disposed. */
@@ -130,14 +184,16 @@ export class LayerStore {
     const layer = this.#layers.get(diffId);
     if (!layer) return;
     this.#layers.delete(diffId);
-    this.#bytes -= layer.size;
+    this.#count(layer, -1);
     // Row and name go in this turn: a pull that wants the layer from now on makes both anew.
     const doomed = `${this.#staging}/${crypto.randomUUID()}`;
     const deleted = this.#table.deleteLayer(diffId);
     const isThere = this.#kernel.exists(`${this.folder}/${layer.file}`);
     if (isThere) this.#kernel.rename(`${this.folder}/${layer.file}`, doomed);
+    const emptied = this.folders.remove(digestHex(diffId));
     await deleted;
     if (isThere) await this.#kernel.unlinkOffThread(doomed);
+    await emptied;
   }
 
   /** Takes over what the pulls of a daemon that died had finished. */
@@ -188,10 +244,40 @@ export class LayerStore {
     }
   }
 
+  async #noteFolder(diffId: string, folder: FolderUsage): Promise<void> {
+    const layer = this.#layers.get(diffId);
+    if (!layer) return this.countOtherFolder(digestHex(diffId), folder);
+    this.#add({ ...layer, folder });
+    await this.#table.putLayer({ ...layer, folder });
+  }
+
+  #forgetOtherFolder(name: string): void {
+    const usage = this.#otherFolders.get(name);
+    if (!usage) return;
+    this.#otherFolders.delete(name);
+    this.#bytes -= usage.usedBytes;
+    this.#inodes -= usage.inodesUsed;
+  }
+
   #add(layer: LayerRecord): void {
-    this.#bytes += layer.size - (this.#layers.get(layer.diffId)?.size ?? 0);
+    const before = this.#layers.get(layer.diffId);
+    if (before) this.#count(before, -1);
+    this.#count(layer, 1);
     this.#layers.set(layer.diffId, layer);
   }
+
+  #count(layer: LayerRecord, sign: 1 | -1): void {
+    this.#bytes += sign * bytesOf(layer);
+    this.#inodes += sign * (1 + (layer.folder?.inodesUsed ?? 0));
+  }
+}
+
+function bytesOf(layer: LayerRecord | undefined): number {
+  return (layer?.size ?? 0) + (layer?.folder?.usedBytes ?? 0);
+}
+
+function withoutFolder({ folder: _, ...layer }: LayerRecord): LayerRecord {
+  return layer;
 }
 
 function fileName(diffId: string): string {

@@ -11,7 +11,7 @@ export type {
 } from "./types.ts";
 export { FolderImport } from "./import_folder.ts";
 export { ImageService, type ImageServiceOptions } from "./images.ts";
-export type { StorageFacts } from "./mount/probe.ts";
+export type { StorageFacts } from "./mount/types.ts";
 export type { Verdict } from "./trust/types.ts";
 export { formatReference, parseReference, type Reference, repositoryName } from "./reference.ts";
 

@@ -1,5 +1,7 @@
 import type { Artifact } from "./artifact.ts";
+import type { StorageFacts } from "./mount/types.ts";
 import type { Verdict } from "./trust/types.ts";
+import type { FolderUsage } from "./unpack/types.ts";
 
 /** What the image says, already parsed and checked by the parser child (OCI image config, `config` object). */
 export interface ImageDefaults {
@@ -24,7 +26,7 @@ export interface ImageRecord {
   repoDigests: string[];
   /** diffIDs, lowest first. */
   layers: string[];
-  /** Bytes of all layer files. */
+  /** Bytes that its layers take. */
   size: number;
   defaults: ImageDefaults;
   labels: Record<string, string>;
@@ -62,6 +64,8 @@ export interface LayerRecord {
   impliedDirectories: string[];
   /** Directories with whiteouts in them, which show where no lower layer has the directory. Missing in old rows. */
   whiteoutDirectories?: string[];
+  /** What its folder takes, where a kernel without EROFS needed it to be unpacked. */
+  folder?: FolderUsage;
 }
 
 export interface RegistryAuth {
@@ -264,8 +268,8 @@ export interface Images {
    * for a sub path that is not there.
    */
   mountVolume(request: VolumeRequest): Promise<string>;
-  /** True where root file systems can be made for pods with user namespaces. */
-  canIdmap(): Promise<boolean>;
+  /** What works for root file systems on this node. */
+  facts(): Promise<StorageFacts>;
   /** Takes down the overlay, then layers without users, then the writable folder. Not there is fine. */
   unmountRootfs(id: string): Promise<void>;
   /** After a restart: the IDs whose root file systems exist; layer users are counted again from them. */

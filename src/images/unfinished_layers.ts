@@ -31,7 +31,7 @@ export class UnfinishedLayers {
     return layers.diffIds.filter((diffId) => this.#isFree(diffId, () => named)).map((diffId) => {
       const path = layers.path(diffId);
       const writtenAt = kernel.exists(path) ? Number(kernel.stat(path).mtime / 1_000_000n) : 0;
-      return { diffId, size: layers.get(diffId)!.size, writtenAt };
+      return { diffId, size: layers.size([diffId]), writtenAt };
     }).sort((a, b) => b.writtenAt - a.writtenAt);
   }
 

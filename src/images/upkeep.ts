@@ -2,7 +2,9 @@ import { messageOf } from "../rpc/status.ts";
 import { type Kernel, S_IFMT, S_IFREG } from "../sys/mod.ts";
 import type { AdditionalStore } from "./additional_stores.ts";
 import { type BlobStore, keptBlobs } from "./blob_store.ts";
+import { checkFolders } from "./folder_upkeep.ts";
 import type { LayerStore } from "./layer_store.ts";
+import { chainId, mendingName } from "./mount/mending_image.ts";
 import { isLayerFile } from "./staging.ts";
 import { blobEntry, type LayerFiles } from "./transfer/export_plan.ts";
 import type { Exporter } from "./transfer/exporter.ts";
@@ -27,6 +29,9 @@ export interface UpkeepDependencies {
 }
 
 type UsersOf = (imageId: string) => string[];
+
+/** Lies on top of a stack of layers. */
+const MENDING_FILE = /^chain-[0-9a-f]{64}\.erofs$/;
 
 /** Keeps the store small and sound. It takes away only what it can name a reason for, and nothing that is used. */
 export class Upkeep {
@@ -76,7 +81,7 @@ export class Upkeep {
     for (const diffId of layers.diffIds) {
       signal?.throwIfAborted();
       const problem = await this.#layerProblem(diffId, layers, deep, signal);
-      result.bytes += layers.get(diffId)?.size ?? 0;
+      result.bytes += layers.ownSize([diffId]);
       if (problem !== undefined) result.problems.push(await this.#badLayer(diffId, problem, repair, inUse));
       else if (excess.has(diffId)) result.problems.push(await this.#orphanLayer(diffId, repair));
     }
@@ -92,7 +97,10 @@ export class Upkeep {
       const lost = image.layers.filter((diffId) => !layers.get(diffId));
       if (lost.length > 0) result.problems.push(await this.#badImage(image, lost, repair, inUse));
     }
-    result.problems.push(...await this.#strayFiles(repair));
+    const mending = new Set(list().map((image) => mendingName(chainId(image.layers))));
+    result.problems.push(...await this.#strayFiles(repair, mending));
+    const isMending = (name: string) => mending.has(name);
+    result.problems.push(...await checkFolders({ ...this.#dependencies, isMending }, repair));
     return result;
   }
 
@@ -200,15 +208,16 @@ export class Upkeep {
   }
 
   /** Files without a row. What does not look like one of ours is only told about. */
-  async #strayFiles(repair: boolean): Promise<StoreProblem[]> {
+  async #strayFiles(repair: boolean, mending: Set<string>): Promise<StoreProblem[]> {
     const { kernel, layers } = this.#dependencies;
     const known = new Set(layers.diffIds.map((diffId) => layers.get(diffId)!.file));
     const problems: StoreProblem[] = [];
     for (const { name } of kernel.readDirectory(layers.folder, Number.MAX_SAFE_INTEGER)) {
       // A pull may have moved its layers in, and be about to write their rows.
-      if (known.has(name) || layers.isHeld(`sha256:${name.replace(/\.erofs$/, "")}`)) continue;
+      const stem = name.replace(/\.erofs$/, "");
+      if (known.has(name) || mending.has(stem) || layers.isHeld(`sha256:${stem}`)) continue;
       const path = `${layers.folder}/${name}`;
-      const isOurs = isLayerFile(name);
+      const isOurs = isLayerFile(name) || MENDING_FILE.test(name);
       if (isOurs && repair) await kernel.unlinkOffThread(path);
       const remedy = isOurs ? "remove it" : "look at it: it is none of skiff's";
       problems.push({ subject: `file ${path}`, problem: "no layer has it", remedy, repaired: isOurs && repair });

@@ -1,7 +1,7 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { ContainerConfig, PodSandboxConfig } from "../../proto/gen/runtime/v1/api.ts";
 import type { ImageRecord, ImageTable, LayerRecord } from "../images/types.ts";
-import type { Kernel } from "../sys/kernel.ts";
+import { type Kernel, SharedWork } from "../sys/mod.ts";
 import type { ContainerRecord, SandboxRecord, StoredContainer, StoredSandbox } from "./types.ts";
 
 /** Version of the tables. Columns are only ever added, and rows carry their own `schema`, so that an older binary can still read what a newer one wrote. */
@@ -45,8 +45,7 @@ export class Store implements ImageTable {
   #database: DatabaseSync;
   #options: StoreOptions;
   #statements = new Map<string, StatementSync>();
-  #syncing?: Promise<void>;
-  #nextSync?: Promise<void>;
+  #syncs = new SharedWork(() => this.#sync());
   #checkpointing?: Promise<void>;
 
   constructor(options: StoreOptions) {
@@ -99,11 +98,7 @@ export class Store implements ImageTable {
    * made off the main thread: a caller that comes while one runs waits for the next, as its rows may be too late for this one.
    */
   durable(): Promise<void> {
-    if (!this.#syncing) return this.#syncing = this.#sync();
-    return this.#nextSync ??= this.#syncing.catch(() => {}).then(() => {
-      this.#nextSync = undefined;
-      return this.#syncing = this.#sync();
-    });
+    return this.#syncs.run();
   }
   async #sync(): Promise<void> {
     const { kernel, path } = this.#options;
@@ -113,7 +108,6 @@ export class Store implements ImageTable {
     } finally {
       const size = kernel.fstat(fd).size;
       kernel.close(fd);
-      this.#syncing = undefined;
       if (size > CHECKPOINT_BYTES && this.#options.checkpoint) {
         this.#checkpointing ??= this.#options.checkpoint(path).finally(() => this.#checkpointing = undefined);
       }
@@ -229,8 +223,7 @@ export class Store implements ImageTable {
 
   async close(): Promise<void> {
     await this.#checkpointing;
-    await this.#nextSync;
-    await this.#syncing;
+    await this.#syncs.idle();
     this.#statements.clear();
     this.#database.close();
   }

@@ -25,7 +25,7 @@ export async function wantedUserNamespace(
   if (!mappings) return undefined;
   const { name, path } = record.runtime;
   const features = await context.runtime.features(path);
-  if (!features.userNamespaces || !(await context.images.canIdmap())) {
+  if (!features.userNamespaces || !(await context.images.facts()).idmapped) {
     throw new RpcError(
       Code.FAILED_PRECONDITION,
       `userns_options: ${

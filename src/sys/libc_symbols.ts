@@ -33,6 +33,7 @@ const SYMBOLS = {
   mkdir: { parameters: ["buffer", "u32"], result: "i32" },
   rmdir: { parameters: ["buffer"], result: "i32" },
   chdir: { parameters: ["buffer"], result: "i32" },
+  chroot: { parameters: ["buffer"], result: "i32" },
   fchdir: { parameters: ["i32"], result: "i32" },
   unlink: { parameters: ["buffer"], result: "i32" },
   unlinkat: { parameters: ["i32", "buffer", "i32"], result: "i32" },
@@ -43,6 +44,8 @@ const SYMBOLS = {
   readlink: { parameters: ["buffer", "buffer", "usize"], result: "isize" },
   chmod: { parameters: ["buffer", "u32"], result: "i32" },
   chown: { parameters: ["buffer", "u32", "u32"], result: "i32" },
+  lchown: { parameters: ["buffer", "u32", "u32"], result: "i32" },
+  utimensat: { parameters: ["i32", "buffer", "buffer", "i32"], result: "i32" },
   mknodat: { name: "syscall", parameters: ["i64", "i32", "buffer", "u32", "u32"], result: "i64" },
   lsetxattr: { parameters: ["buffer", "buffer", "buffer", "usize", "i32"], result: "i32" },
   lgetxattr: { parameters: ["buffer", "buffer", "buffer", "usize"], result: "isize" },
@@ -187,6 +190,7 @@ const BY_ARCHITECTURE = Deno.build.arch === "x86_64"
     mknodat: 259,
     unlinkat: 263,
     epoll_pwait: 281,
+    syncfs: 306,
     sched_setattr: 314,
   }
   : {
@@ -199,6 +203,7 @@ const BY_ARCHITECTURE = Deno.build.arch === "x86_64"
     mknodat: 33,
     unlinkat: 35,
     epoll_pwait: 22,
+    syncfs: 267,
     sched_setattr: 274,
   };
 

@@ -88,6 +88,11 @@ export function fdatasync(fd: number): Promise<void> {
   return offThread("fdatasync", [fd], [], `descriptor ${fd}`);
 }
 
+/** syncfs(2): all that was written to the file system that the descriptor is on. */
+export function syncFileSystem(fd: number): Promise<void> {
+  return offThread("syncfs", [fd], [], `descriptor ${fd}`);
+}
+
 export async function umount(target: string, flags: number): Promise<void> {
   const path = addressableCString(target);
   await offThread("umount2", [addressOf(path), flags], [path], `${target} (flags ${flags})`);

@@ -1,7 +1,7 @@
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from "./constants.ts";
 import { ENOENT, ENOTDIR, failure } from "./errno.ts";
 import type { Stat, StatFs } from "./kernel.ts";
-import { cString, errno, libc } from "./libc_symbols.ts";
+import { cString, errno, fromCString, libc } from "./libc_symbols.ts";
 
 const STATX_BASIC_STATS = 0x7ff;
 const AT_NO_AUTOMOUNT = 0x800;
@@ -45,9 +45,14 @@ export function stat(path: string): Stat {
 }
 
 export function lstat(path: string): Stat {
+  return lstatName(cString(path));
+}
+
+/** Of a path in raw bytes, with its closing NUL. */
+export function lstatName(path: Uint8Array<ArrayBuffer>): Stat {
   const flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT;
-  if (libc().statx(AT_FDCWD, cString(path), flags, STATX_BASIC_STATS, scratch) < 0) {
-    throw failure(errno(), "lstat", path);
+  if (libc().statx(AT_FDCWD, path, flags, STATX_BASIC_STATS, scratch) < 0) {
+    throw failure(errno(), "lstat", fromCString(path));
   }
   return decodeStat();
 }

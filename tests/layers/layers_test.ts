@@ -1,6 +1,7 @@
 /**
- * Good and hostile layers, and images of several, pulled by the compiled binary and by containerd beside it: the mounted
- * roots show the same, or the corpus says why not; what is refused is refused for the reason that the corpus names.
+ * Good and hostile layers, and images of several, pulled by the compiled binary, by the same on a kernel without EROFS, and
+ * by containerd beside it: the mounted roots show the same, or the corpus says why not; what is refused is refused for the
+ * reason that the corpus names.
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Instance } from "../support/instance.ts";
@@ -13,6 +14,7 @@ import type { Case } from "./corpus.ts";
 import { goodLayers } from "./good_layers.ts";
 import { hostileLayers, limits } from "./hostile_layers.ts";
 import { layeredImages } from "./layered_images.ts";
+import { buildShim, OldKernel } from "./old_kernel.ts";
 import { differences, type Tree, TreeReader } from "./trees.ts";
 
 const root = Deno.uid() === 0;
@@ -23,8 +25,16 @@ const placeholder = "/var/lib/skiff/skiff-t-layers/outside";
 interface Outcome {
   failure?: string;
   ours?: Tree;
+  /** On a kernel without EROFS. */
+  folders?: Shown;
   theirs?: Tree;
   refusal?: string;
+}
+
+/** What one daemon made of a case. */
+interface Shown {
+  failure?: string;
+  tree?: Tree;
 }
 
 /** Both runtimes in one node, and all that they made of the corpus. */
@@ -33,16 +43,21 @@ class World implements AsyncDisposable {
   readonly outcomes = new Map<Case, Outcome>();
   readonly cases: { key: string; one: Case }[] = [];
   readonly daemon: Instance;
+  readonly onOldKernel: OldKernel;
   outsideDiffers: string[] = [];
 
   private constructor(readonly node: TestNode) {
     this.#stack.use(node);
-    this.daemon = new Instance(node, { config: { images: { limits } } });
+    const config = { images: { limits } };
+    this.daemon = new Instance(node, { config });
+    this.onOldKernel = new OldKernel(node, "e", { config, title: "folders" });
   }
 
   static async start(): Promise<World> {
-    const world = new World(await TestNode.start());
+    const node = await TestNode.start();
+    const world = new World(node);
     try {
+      await buildShim(node);
       await world.#gather();
     } catch (error) {
       await world[Symbol.asyncDispose]();
@@ -66,36 +81,42 @@ class World implements AsyncDisposable {
         await node.registry.add(key, "1", one.image);
       }
     }
-    await this.#pullHere(reader);
+    for (const [one, { failure, tree }] of await this.#shownBy(this.daemon, reader)) {
+      Object.assign(this.outcomes.get(one)!, { failure, ours: tree });
+    }
+    for (const [one, folders] of await this.#shownBy(this.onOldKernel, reader)) {
+      this.outcomes.get(one)!.folders = folders;
+    }
     if (exists(tools.containerd)) await this.#pullThere(reader);
     this.outsideDiffers = differences(await reader.read(outside), before).map(({ at, values }) => `${at}: ${values}`);
   }
 
-  async #pullHere(reader: TreeReader): Promise<void> {
-    this.#stack.use(this.daemon);
-    await this.daemon.start();
-    const bench = this.#stack.use(new Workbench(this.daemon));
+  /** Pulls all of the corpus, and reads the merged root of each image, as a volume of one container shows it. */
+  async #shownBy(daemon: Instance, reader: TreeReader): Promise<Map<Case, Shown>> {
+    this.#stack.use(daemon);
+    await daemon.start();
+    const bench = this.#stack.use(new Workbench(daemon));
     await bench.pull();
+    const shown = new Map<Case, Shown>(this.cases.map(({ one }) => [one, {}]));
     await this.#each(async ({ key, one }) => {
-      const outcome = this.outcomes.get(one)!;
-      await bench.pull(this.node.image(`${key}:1`)).catch((error: Error) => outcome.failure = error.message);
+      await bench.pull(this.node.image(`${key}:1`)).catch((error: Error) => shown.get(one)!.failure = error.message);
     });
-    const pulled = this.cases.filter(({ one }) => this.outcomes.get(one)!.failure === undefined);
+    const pulled = this.cases.filter(({ one }) => shown.get(one)!.failure === undefined);
     const mounts = pulled.map(({ key }) => ({
       containerPath: `/${key}`,
       readonly: true,
       image: { image: this.node.image(`${key}:1`) },
     }));
-    // The merged root of each image, as a volume of one container shows it.
     const container = await bench.create(await bench.sandbox(), { mounts });
-    const rootfs = `${this.daemon.state}/rootfs`;
+    const rootfs = `${daemon.state}/rootfs`;
     const volumes = (await this.node.holder.run("ls", rootfs)).split("\n")
       .filter((name) => name.startsWith(`${container.id}.`))
       .sort((a, b) => Number(a.split(".")[1]) - Number(b.split(".")[1]));
     assertEquals(volumes.length, pulled.length);
     for (const [index, { one }] of pulled.entries()) {
-      this.outcomes.get(one)!.ours = await reader.read(`${rootfs}/${volumes[index]}`);
+      shown.get(one)!.tree = await reader.read(`${rootfs}/${volumes[index]}`);
     }
+    return shown;
   }
 
   /** The same on containerd: a snapshot above the layers, as a container has it. */
@@ -151,13 +172,16 @@ function test(name: string, body: (world: World) => Promise<void>): void {
 /** The container's own root is new with each container on containerd. */
 const rootTime = /^\. mtime$/;
 
-function judge(one: Case, { failure, ours, theirs, refusal }: Outcome): void {
+function judge(one: Case, { failure, ours, folders, theirs, refusal }: Outcome): void {
   if (one.refused) {
     assertMatch(failure ?? "it was pulled", one.refused);
+    assertMatch(folders?.failure ?? "it was pulled for a folder", one.refused);
     return;
   }
-  assertEquals(failure, undefined);
-  if (!ours) throw new Error("it was not mounted");
+  assertEquals([failure, folders?.failure], [undefined, undefined]);
+  if (!ours || !folders?.tree) throw new Error("it was not mounted");
+  // An EROFS image and a folder agree on everything.
+  assertEquals(differences(folders.tree, ours), []);
   for (const [at, value] of Object.entries(one.shows ?? {})) {
     const field = at.lastIndexOf(" ");
     assertEquals(ours.get(at.slice(0, field))?.get(at.slice(field + 1)), value, at);
@@ -192,12 +216,15 @@ for (const [what, cases] of lists) {
   }
 }
 
-test("no layer reached anything outside its own tree, and what was refused left nothing", async ({ node, daemon, outsideDiffers }) => {
-  assertEquals(outsideDiffers, []);
-  for (const folder of ["", "/etc", "/tmp", node.root, daemon.root, `${daemon.root}/layers`, daemon.state]) {
-    assert(!exists(`${folder}/planted`), `${folder}/planted is there`);
+test("no layer reached anything outside its own tree, and what was refused left nothing", async (world) => {
+  assertEquals(world.outsideDiffers, []);
+  for (const { root, state } of [world.daemon, world.onOldKernel]) {
+    for (const folder of ["", "/etc", "/tmp", world.node.root, root, `${root}/layers`, `${root}/unpacked`, state]) {
+      assert(!exists(`${folder}/planted`), `${folder}/planted is there`);
+    }
+    for (const folder of ["staging", "unpacking"]) assertEquals([...Deno.readDirSync(`${root}/${folder}`)], []);
   }
-  assertEquals([...Deno.readDirSync(`${daemon.root}/staging`)], []);
+  assertEquals([(await world.onOldKernel.storage()).layers, world.onOldKernel.runs], ["folder", true]);
 });
 
 Deno.test("the corpus has at least 60 layers and 10 images, each by a name of its own", () => {

@@ -4,6 +4,7 @@
  *   f  EROFS from a file (before Linux 6.12)
  *   l  overlayfs's `lowerdir+` (before Linux 6.5)
  *   e  EROFS at all
+ *   o  overlayfs at all
  */
 #include "../support/notifier.h"
 #include <fcntl.h>
@@ -27,19 +28,23 @@ static void text_of(pid_t pid, uint64_t address, char *into, size_t length) {
   close(fd);
 }
 
+static int missing(const char *type, const char *calls) {
+  return (strchr(calls, 'e') && !strcmp(type, "erofs")) || (strchr(calls, 'o') && !strcmp(type, "overlay"));
+}
+
 static int refusal(const struct seccomp_notif *asked, const char *calls) {
   const __u64 *given = asked->data.args;
   char text[256];
   switch (asked->data.nr) {
   case __NR_mount:
     text_of(asked->pid, given[2], text, sizeof text);
+    if (missing(text, calls)) return ENODEV;
     if (strcmp(text, "erofs")) return 0;
-    if (strchr(calls, 'e')) return ENODEV;
     text_of(asked->pid, given[0], text, sizeof text);
     return strchr(calls, 'f') && strncmp(text, "/dev/", 5) ? ENOTBLK : 0;
   case __NR_fsopen:
     text_of(asked->pid, given[0], text, sizeof text);
-    return strchr(calls, 'e') && !strcmp(text, "erofs") ? ENODEV : 0;
+    return missing(text, calls) ? ENODEV : 0;
   case __NR_fsconfig:
     if (given[1] != FSCONFIG_SET_STRING_COMMAND) return 0;
     text_of(asked->pid, given[2], text, sizeof text);

@@ -52,6 +52,7 @@ const ENTRANCES: Record<string, string[]> = {
     "src/images/parse_child.ts",
     "src/images/transfer/index_child.ts",
     "src/images/transfer/export_child.ts",
+    "src/images/unpack/unpack_child.ts",
     "src/images/serving/serve_child.ts",
     "src/images/trust/verify_child.ts",
   ],

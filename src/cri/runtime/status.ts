@@ -5,11 +5,17 @@ import type { RuntimeDependencies } from "./dependencies.ts";
 export const status =
   (dependencies: RuntimeDependencies) => async (request: StatusRequest): Promise<StatusResponse> => {
     const network = dependencies.network.status();
+    const { problem } = await dependencies.images.facts();
     const runtimeHandlers = await handlersOf(dependencies);
     return {
       status: {
         conditions: [
-          { type: "RuntimeReady", status: true, reason: "", message: "" },
+          {
+            type: "RuntimeReady",
+            status: problem === "",
+            reason: problem === "" ? "" : "NoRootFilesystems",
+            message: problem,
+          },
           { type: "NetworkReady", status: network.ready, reason: network.reason, message: network.message },
         ],
       },
@@ -34,7 +40,8 @@ async function handlersOf({ handlers, runtime, images, config }: RuntimeDependen
         name,
         features: {
           recursiveReadOnlyMounts: has?.recursiveReadOnlyMounts ?? false,
-          userNamespaces: has !== undefined && has.userNamespaces && has.idmappedMounts && await images.canIdmap(),
+          userNamespaces: has !== undefined && has.userNamespaces && has.idmappedMounts &&
+            (await images.facts()).idmapped,
         },
       };
     }),
@@ -42,11 +49,12 @@ async function handlersOf({ handlers, runtime, images, config }: RuntimeDependen
 }
 
 async function verbose(dependencies: RuntimeDependencies): Promise<Record<string, string>> {
-  const { config, pods, facts, node } = dependencies;
+  const { config, pods, facts, node, images } = dependencies;
   return {
     config: JSON.stringify(config),
     cgroups: JSON.stringify({ driver: config.cgroupDriver, version: node.cgroupVersion }),
     node: JSON.stringify(await facts()),
+    storage: JSON.stringify(await images.facts()),
     jobs: JSON.stringify(pods.jobs().filter((job) => job.state === "running")),
   };
 }

@@ -1,4 +1,4 @@
-import type { ByteString } from "../tar/entry.ts";
+import { type ByteString, byteString } from "../tar/entry.ts";
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG } from "./inode.ts";
 
 /** Bytes of a block of these images: a tar's own, so file data can stay where the tar has it. */
@@ -46,6 +46,28 @@ export function writeDirectoryBlock(entries: DirectoryEntry[], bytes: Uint8Array
     nameOffset += entry.name.length;
     at += DIRENT_LENGTH;
   }
+}
+
+/** The opposite of {@link writeDirectoryBlock}; `bytes` is one block, or what the directory has of its last one. */
+export function readDirectoryBlock(bytes: Uint8Array): { name: ByteString; node: number }[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const namesAt = bytes.length < DIRENT_LENGTH ? 0 : view.getUint16(8, true);
+  if (namesAt === 0 || namesAt % DIRENT_LENGTH !== 0 || namesAt > bytes.length) {
+    throw new Error("a directory's block does not say how many names it has");
+  }
+  const nameOffset = (index: number) => view.getUint16(index * DIRENT_LENGTH + 8, true);
+  const entries: { name: ByteString; node: number }[] = [];
+  const count = namesAt / DIRENT_LENGTH;
+  for (let index = 0; index < count; index++) {
+    const start = nameOffset(index);
+    const end = index + 1 < count ? nameOffset(index + 1) : bytes.length;
+    if (start > end || end > bytes.length) throw new Error("a name in a directory lies outside its block");
+    const name = byteString(bytes.subarray(start, end));
+    // The last one may be followed by zeros up to the block's end.
+    const node = Number(view.getBigUint64(index * DIRENT_LENGTH, true));
+    entries.push({ name: index + 1 < count ? name : name.replace(/\0+$/, ""), node });
+  }
+  return entries;
 }
 
 /** EROFS_FT_*, the same numbers as ext4's. */

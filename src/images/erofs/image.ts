@@ -21,16 +21,16 @@ export interface WrittenImage {
 /** The superblock's place: the tar, or the metadata where there is none, follows. */
 export const SUPERBLOCK_AREA = 4096;
 
-const SUPERBLOCK_OFFSET = 1024;
-const MAGIC = 0xe0f5e1e2;
+export const SUPERBLOCK_OFFSET = 1024;
+export const MAGIC = 0xe0f5e1e2;
 const PAGE = 4096;
 const MAX_BLOCKS = 2 ** 32 - 1;
 const FLUSH_AT = 1 << 20;
 
 // i_format: bit 0 says that the inode is an extended one, the layout follows.
-const EXTENDED = 1;
-const LAYOUT_PLAIN = 0 << 1;
-const LAYOUT_INLINE = 2 << 1;
+export const EXTENDED = 1;
+export const LAYOUT_PLAIN = 0 << 1;
+export const LAYOUT_INLINE = 2 << 1;
 
 /**
  * Writes everything but the file data that already lies in the image file, then the superblock: before that the file

@@ -1,4 +1,4 @@
-import type { ByteString } from "../tar/entry.ts";
+import { type ByteString, byteString, type Xattr } from "../tar/entry.ts";
 import type { Inode } from "./inode.ts";
 
 /** An xattr split the way EROFS stores it: an index for the prefix, the rest of the name, the value. */
@@ -68,6 +68,29 @@ export function writeXattrs(list: StoredXattr[], bytes: Uint8Array, offset: numb
     bytes.set(entry.value, at + ENTRY_LENGTH + entry.suffix.length);
     at += entrySize(entry);
   }
+}
+
+/** Bytes that an inode's i_xattr_icount stands for: the opposite of {@link xattrCount}. */
+export function xattrBytes(count: number): number {
+  return count === 0 ? 0 : HEADER_LENGTH + (count - 1) * ENTRY_LENGTH;
+}
+
+/** The opposite of {@link writeXattrs}, of a whole area. */
+export function readXattrs(bytes: Uint8Array): Xattr[] {
+  if (bytes.length === 0) return [];
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  if (view.getUint8(4) !== 0) throw new Error("xattrs are shared, which skiff never writes");
+  const list: Xattr[] = [];
+  for (let at = HEADER_LENGTH; at < bytes.length;) {
+    const [length, index, size] = [view.getUint8(at), view.getUint8(at + 1), view.getUint16(at + 2, true)];
+    const prefix = PREFIXES.find(([, number]) => number === index)?.[0];
+    const valueAt = at + ENTRY_LENGTH + length;
+    if (prefix === undefined || valueAt + size > bytes.length) throw new Error("an xattr has no name, or no end");
+    const suffix = byteString(bytes.subarray(at + ENTRY_LENGTH, valueAt));
+    list.push({ name: prefix + suffix, value: bytes.slice(valueAt, valueAt + size) });
+    at = valueAt + size + 3 & ~3;
+  }
+  return list;
 }
 
 function entrySize(entry: StoredXattr): number {

@@ -6,15 +6,15 @@ import {
   type Kernel,
   KeyedQueue,
   MNT_DETACH,
+  MS_BIND,
   MS_NODEV,
   MS_NOSUID,
   MS_RDONLY,
+  MS_REMOUNT,
   type Programs,
 } from "../../sys/mod.ts";
+import type { ErofsMethod, LayerMethod } from "./types.ts";
 import { prepareSharedFolder, releaseSharedFolder } from "./shared_folder.ts";
-
-/** How an EROFS image is mounted: straight from its file (Linux 6.12), or over a loop device. */
-export type LayerMethod = "erofs-file" | "erofs-loop";
 
 const MOUNT_PROGRAM = "/bin/mount";
 
@@ -22,7 +22,7 @@ const MOUNT_PROGRAM = "/bin/mount";
 export async function mountImage(
   kernel: Kernel,
   programs: Programs,
-  method: LayerMethod,
+  method: ErofsMethod,
   file: string,
   target: string,
 ): Promise<void> {
@@ -36,6 +36,12 @@ export async function mountImage(
     target,
   ], { timeout: 30_000 });
   if (code !== 0) throw new Error(`mount -o loop of ${file} failed: ${new TextDecoder().decode(stderr).trim()}`);
+}
+
+/** Shows a folder at another place, read-only. */
+export function bindFolder(kernel: Kernel, folder: string, target: string): void {
+  kernel.mount(folder, target, null, MS_BIND);
+  kernel.mount("none", target, null, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NODEV | MS_NOSUID);
 }
 
 /** Every layer in use, mounted once at `<state>/layers/<name>`, however many containers share it: two mounts would not share the page cache. */
@@ -67,16 +73,27 @@ export class LayerMounts {
     }
   }
 
-  /** Mounts the layer unless it is, and counts `user`. Returns the mount point. */
-  async acquire(name: string, file: string, method: LayerMethod, user: string): Promise<string> {
+  /**
+   * Mounts a layer unless it is, and counts `user`. Returns the mount point.
+   * @param file its image.
+   * @param folder makes it a folder: asked for where the method is that.
+   */
+  async acquire(
+    name: string,
+    { file, folder }: { file: string; folder: () => Promise<string> },
+    method: LayerMethod,
+    user: string,
+  ): Promise<string> {
     this.count(name, user);
     const target = `${this.#folder}/${name}`;
     await this.#queue.run(name, async () => {
       if (this.#mounted.has(name)) return;
       this.#kernel.mkdirs(target, 0o700);
       try {
-        await mountImage(this.#kernel, this.#programs, method, file, target);
+        if (method === "folder") bindFolder(this.#kernel, await folder(), target);
+        else await mountImage(this.#kernel, this.#programs, method, file, target);
       } catch (cause) {
+        if (cause instanceof RpcError) throw cause;
         throw new RpcError(Code.INTERNAL, `cannot mount the layer ${file}: ${messageOf(cause)}`, { cause });
       }
       this.#mounted.add(name);

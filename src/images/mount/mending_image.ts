@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { sha256Digest } from "../digest.ts";
+import { digestHex, sha256Digest } from "../digest.ts";
 import { SUPERBLOCK_AREA, writeImage } from "../erofs/image.ts";
 import { Inode, S_IFDIR } from "../erofs/inode.ts";
 import type { Xattr } from "../tar/entry.ts";
@@ -13,6 +13,11 @@ export function chainId(diffIds: string[]): string {
     (chain, diffId) => chain === "" ? diffId : sha256Digest(`${chain} ${diffId}`),
     "",
   );
+}
+
+/** The name of what lies on top of a stack of layers, as a file and as a mount. */
+export function mendingName(chain: string): string {
+  return chain === "" ? "chain" : `chain-${digestHex(chain)}`;
 }
 
 /**

@@ -1,8 +1,6 @@
 import type { Kernel } from "../../sys/mod.ts";
 import { Code, RpcError } from "../../rpc/status.ts";
-
-/** The new mount API takes layers one by one (Linux 6.5); mount(2) takes one page of text. */
-export type OverlayMethod = "lowerdir+" | "mount";
+import type { OverlayMethod } from "./types.ts";
 
 export interface Overlay {
   /** Topmost first; at least one, and two where nothing is writable. */

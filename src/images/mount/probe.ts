@@ -3,20 +3,11 @@ import { type Kernel, MNT_DETACH, type Programs } from "../../sys/mod.ts";
 import { SUPERBLOCK_AREA, writeImage } from "../erofs/image.ts";
 import { Inode, S_IFREG } from "../erofs/inode.ts";
 import { BufferOutput } from "./buffer_output.ts";
-import { type LayerMethod, mountImage } from "./layer_mounts.ts";
+import { bindFolder, mountImage } from "./layer_mounts.ts";
 import { hideIdmapped, withIdmapped } from "./idmapped_layers.ts";
-import { mountOverlay, type OverlayMethod } from "./overlay.ts";
-
-/** What works on this kernel with the store's own file system, found by doing it. */
-export interface StorageFacts {
-  layers: LayerMethod | "none";
-  overlay: OverlayMethod | "none";
-  volatile: boolean;
-  /** Layers can be shown through the mappings of a user namespace. */
-  idmapped: boolean;
-  /** Why containers cannot have root file systems here, and what helps; empty when they can. */
-  problem: string;
-}
+import { mountOverlay } from "./overlay.ts";
+import type { LayerMethod, OverlayMethod, StorageFacts } from "./types.ts";
+import { unpackImage } from "../unpack/unpack.ts";
 
 /** Before anything was tried. */
 export const NOT_PROBED: StorageFacts = {
@@ -24,42 +15,40 @@ export const NOT_PROBED: StorageFacts = {
   overlay: "none",
   volatile: false,
   idmapped: false,
+  why: "",
   problem: "the image service was not started",
 };
 
 const CONTENT = new TextEncoder().encode("skiff");
+
+/** Where things are while storage is tried out. */
+interface Probe {
+  kernel: Kernel;
+  programs: Programs;
+  /** On the store's file system. */
+  store: string;
+  mounts: string;
+}
 
 /** A whole cycle: write an image, mount it, overlay it, change a file, take all down again. */
 export async function probeStorage(
   options: { kernel: Kernel; programs: Programs; root: string; state: string },
 ): Promise<StorageFacts> {
   const { kernel, programs } = options;
-  const facts: StorageFacts = { layers: "none", overlay: "none", volatile: false, idmapped: false, problem: "" };
+  const facts: StorageFacts = { ...NOT_PROBED, problem: "" };
   const store = `${options.root}/probe`;
   const mounts = `${options.state}/probe`;
   await removeProbe(kernel, store, mounts);
   try {
     for (const folder of [store, `${mounts}/layer`, `${mounts}/root`]) kernel.mkdirs(folder, 0o700);
-    kernel.writeFile(`${store}/image.erofs`, probeImage());
-    const refusals: string[] = [];
-    for (const method of ["erofs-file", "erofs-loop"] as const) {
-      try {
-        await mountImage(kernel, programs, method, `${store}/image.erofs`, `${mounts}/layer`);
-        if (kernel.readText(`${mounts}/layer/file`) !== "skiff") throw new Error("the file in the image reads wrong");
-        facts.layers = method;
-        break;
-      } catch (error) {
-        refusals.push(`${method}: ${messageOf(error)}`);
-      }
-    }
+    const refusals = await probeLayers({ kernel, programs, store, mounts }, facts);
     if (facts.layers === "none") {
-      facts.problem =
-        `this kernel mounts EROFS images neither from a file (Linux 6.12 with CONFIG_EROFS_FS and CONFIG_EROFS_FS_BACKED_BY_FILE) nor over a loop device (CONFIG_BLK_DEV_LOOP): ${
-          refusals.join("; ")
-        }`;
+      facts.problem = `layers can be mounted neither as EROFS images nor as folders: ${refusals.join("; ")}`;
       return facts;
     }
-    facts.problem = await probeOverlay(kernel, store, mounts, facts);
+    const { problem, refused } = await probeOverlay(kernel, store, mounts, facts);
+    facts.problem = problem;
+    facts.why = [...refusals, ...refused].join("; ");
     if (facts.overlay !== "none") facts.idmapped = probeIdmapped(kernel, store, mounts, facts.overlay);
     return facts;
   } catch (error) {
@@ -70,7 +59,42 @@ export async function probeStorage(
   }
 }
 
-async function probeOverlay(kernel: Kernel, store: string, mounts: string, facts: StorageFacts): Promise<string> {
+/** What each form needs of the kernel. */
+const NEEDS: Record<LayerMethod, string> = {
+  "erofs-file": "Linux 6.12 with CONFIG_EROFS_FS and CONFIG_EROFS_FS_BACKED_BY_FILE",
+  "erofs-loop": "CONFIG_EROFS_FS and CONFIG_BLK_DEV_LOOP",
+  "folder": "mknod(2) and trusted xattrs on the store's file system",
+};
+
+/** Mounts a layer in the best form that works, and says why the better ones do not. */
+async function probeLayers({ kernel, programs, store, mounts }: Probe, facts: StorageFacts): Promise<string[]> {
+  const image = `${store}/image.erofs`;
+  const target = `${mounts}/layer`;
+  kernel.writeFile(image, probeImage());
+  const refusals: string[] = [];
+  for (const method of ["erofs-file", "erofs-loop", "folder"] as const) {
+    try {
+      if (method === "folder") {
+        kernel.mkdir(`${store}/folder`, 0o700);
+        await unpackImage(kernel, programs, { image, folder: `${store}/folder`, entries: PROBE_ENTRIES });
+        bindFolder(kernel, `${store}/folder/tree`, target);
+      } else await mountImage(kernel, programs, method, image, target);
+      if (kernel.readText(`${target}/file`) !== "skiff") throw new Error("the file in the image reads wrong");
+      facts.layers = method;
+      break;
+    } catch (error) {
+      refusals.push(`${method} (${NEEDS[method]}): ${messageOf(error)}`);
+    }
+  }
+  return refusals;
+}
+
+async function probeOverlay(
+  kernel: Kernel,
+  store: string,
+  mounts: string,
+  facts: StorageFacts,
+): Promise<{ problem: string; refused: string[] }> {
   const refusals: string[] = [];
   for (const method of ["lowerdir+", "mount"] as const) {
     for (const volatile of [true, false]) {
@@ -89,18 +113,21 @@ async function probeOverlay(kernel: Kernel, store: string, mounts: string, facts
         }
         facts.overlay = method;
         facts.volatile = volatile;
-        return "";
+        return { problem: "", refused: refusals };
       } catch (error) {
         refusals.push(`${method}${volatile ? " (volatile)" : ""}: ${messageOf(error)}`);
       }
     }
   }
-  return `overlayfs does not work over EROFS with ${store} above it (is the store itself on an overlay or on NFS?): ${
-    refusals.join("; ")
-  }`;
+  const problem =
+    `overlayfs does not work over layers with ${store} above them (is the store itself on an overlay or on NFS?): ${
+      refusals.join("; ")
+    }`;
+  return { problem, refused: [] };
 }
 
 const OUTSIDE = 100_000;
+const PROBE_ENTRIES = 10;
 
 /** Root's file in the image must belong to the namespace's root, also after it was changed. */
 function probeIdmapped(kernel: Kernel, store: string, mounts: string, method: OverlayMethod): boolean {
@@ -140,6 +167,11 @@ function probeImage(): Uint8Array {
   file.size = CONTENT.length;
   file.dataOffset = SUPERBLOCK_AREA;
   root.children!.set("file", file);
+  // What only layers have: folders must be able to hold them, too.
+  const opaque = Inode.impliedDirectory();
+  opaque.opaque = true;
+  opaque.children!.set("gone", Inode.whiteout());
+  root.children!.set("opaque", opaque);
   const output = new BufferOutput();
   output.write(CONTENT, SUPERBLOCK_AREA);
   const { length } = writeImage(root, output, SUPERBLOCK_AREA + CONTENT.length, new Uint8Array(16).fill(1));

@@ -13,16 +13,18 @@ import {
   S_IFMT,
 } from "../../sys/mod.ts";
 import { digestHex } from "../digest.ts";
+import { FOLDER_NAME } from "../layer_folders.ts";
 import type { LayerStore } from "../layer_store.ts";
 import type { IdRange, ImageRecord, LayerIdmap, RootfsRequest, VolumeRequest } from "../types.ts";
 import { hideIdmapped, withIdmapped } from "./idmapped_layers.ts";
 import { bindSubPath } from "./image_volume.ts";
 import { LayerMounts } from "./layer_mounts.ts";
-import { chainId, mendingImage } from "./mending_image.ts";
+import { chainId, mendingImage, mendingName } from "./mending_image.ts";
 import { type DirectoryAttributes, layerView, MergedDirectories } from "./merged_directories.ts";
-import { mountOverlay, mountOverlayOffThread, type Overlay, type OverlayMethod } from "./overlay.ts";
-import type { StorageFacts } from "./probe.ts";
+import { mountOverlay, mountOverlayOffThread, type Overlay } from "./overlay.ts";
 import { prepareSharedFolder, releaseSharedFolder } from "./shared_folder.ts";
+import { treeUsage } from "./tree_usage.ts";
+import type { OverlayMethod, StorageFacts } from "./types.ts";
 import { WritableFolders } from "./writable_folders.ts";
 
 const ID = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/;
@@ -171,10 +173,13 @@ export class RootFilesystems {
     return this.#layers.isUsed(digestHex(diffId));
   }
 
-  /** Nobody needs the stack any more. */
-  forgetChain(diffIds: string[]): void {
+  /** An image that was made of the stack is gone. Another one of the same layers may be in use. */
+  async forgetChain(diffIds: string[]): Promise<void> {
     const chain = chainId(diffIds);
-    if (this.#chains.delete(chain)) this.#kernel.unlinkIfExists(this.#mendingFile(chain));
+    if (this.#layers.isUsed(mendingName(chain))) return;
+    this.#chains.delete(chain);
+    this.#kernel.unlinkIfExists(this.#mendingFile(chain));
+    await this.#store.folders.remove(mendingName(chain));
   }
 
   /** After a restart: counts the layers of what is mounted again, and takes down what no container knows. */
@@ -198,6 +203,22 @@ export class RootFilesystems {
     }
     for (const id of this.writable.ids()) if (!containers.has(id)) this.writable.discard(id);
     await this.#layers.unmountUnused();
+  }
+
+  /**
+   * After recover: takes away unpacked layers that are of no use, which are all where images are mounted, and counts what is
+   * left. What is mounted stays.
+   */
+  async tidyFolders(): Promise<void> {
+    const needed = !this.#facts().layers.startsWith("erofs");
+    const unused = this.#store.folders.list().filter((name) =>
+      FOLDER_NAME.test(name) && !this.#layers.isUsed(name) && !(needed && this.#store.knowsFolder(name))
+    );
+    for (const name of unused) await this.#store.dropFolder(name);
+    if (unused.length > 0) this.writable.emptyTrash();
+    for (const name of this.#store.uncountedFolders()) {
+      this.#store.countOtherFolder(name, await treeUsage(this.#kernel, this.#store.folders.path(name)));
+    }
   }
 
   async #overlay(
@@ -230,13 +251,21 @@ export class RootFilesystems {
     // A layer that is there twice counts where it is on top: it hides its other self entirely.
     const diffIds = [...new Set(image.layers.toReversed())];
     if (diffIds.length === 0) return { lowers: [], root: undefined };
-    const paths = await Promise.all(
-      diffIds.map((diffId) => this.#acquire(digestHex(diffId), this.#store.path(diffId), id)),
-    );
+    const paths = await Promise.all(diffIds.map((diffId) =>
+      this.#acquire(digestHex(diffId), id, {
+        file: this.#store.path(diffId),
+        folder: () => this.#store.unpacked(diffId),
+      })
+    ));
     const chain = chainId(image.layers);
     const { root, mended } = await this.#chain(chain, diffIds, paths);
-    const mending = mended ? [await this.#acquire(mendingName(chain), this.#mendingFile(chain), id)] : [];
-    return { lowers: [...mending, ...paths], root };
+    return { lowers: [...mended ? [await this.#acquireMending(chain, id)] : [], ...paths], root };
+  }
+
+  #acquireMending(chain: string, id: string): Promise<string> {
+    const [name, file] = [mendingName(chain), this.#mendingFile(chain)];
+    const { folders } = this.#store;
+    return this.#acquire(name, id, { file, folder: () => folders.make(name, file).then(() => folders.path(name)) });
   }
 
   async #chain(
@@ -250,14 +279,18 @@ export class RootFilesystems {
     const directories = new MergedDirectories(this.#kernel, views);
     const mending = await mendingImage(directories, chain);
     const result = { root: await directories.attributes(""), mended: mending !== undefined };
-    if (mending) this.#kernel.replaceFile(this.#mendingFile(chain), mending);
+    if (mending) {
+      this.#kernel.replaceFile(this.#mendingFile(chain), mending);
+      // What is there may be of another time, when other directories were to mend.
+      if (!this.#layers.isUsed(mendingName(chain))) await this.#store.folders.remove(mendingName(chain));
+    }
     this.#chains.set(chain, result);
     return result;
   }
 
-  #acquire(name: string, file: string, id: string): Promise<string> {
+  #acquire(name: string, id: string, layer: { file: string; folder: () => Promise<string> }): Promise<string> {
     const { layers } = this.#facts();
-    return this.#layers.acquire(name, file, layers as Exclude<typeof layers, "none">, id);
+    return this.#layers.acquire(name, layer, layers as Exclude<typeof layers, "none">, id);
   }
 
   /** overlayfs takes the root's attributes from the upper folder, which nobody described. */
@@ -313,8 +346,4 @@ function outside(id: number, range: IdRange | undefined): number {
     Code.FAILED_PRECONDITION,
     `the root of the image belongs to ID ${id}, and the pod's user namespace has only ${range.size}`,
   );
-}
-
-function mendingName(chain: string): string {
-  return chain === "" ? "chain" : `chain-${digestHex(chain)}`;
 }

@@ -26,8 +26,13 @@ export class WritableFolders implements AsyncDisposable {
   async start(): Promise<void> {
     this.#kernel.mkdirs(this.folder, 0o700);
     this.#kernel.mkdirs(this.#trash, 0o700);
-    for (const { name } of this.#kernel.readDirectory(this.#trash)) this.#removeInBackground(`${this.#trash}/${name}`);
+    this.emptyTrash();
     for (const id of this.ids()) this.#track(id);
+  }
+
+  /** Removes, beside other work, what was moved there. */
+  emptyTrash(): void {
+    for (const { name } of this.#kernel.readDirectory(this.#trash)) this.#removeInBackground(`${this.#trash}/${name}`);
   }
 
   ids(): string[] {

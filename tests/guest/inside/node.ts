@@ -8,7 +8,8 @@ const CAPABILITIES = 41;
 
 export async function knowsItsNode({ client }: Workbench): Promise<void> {
   assertEquals(hierarchies(), ["/sys/fs/cgroup"]);
-  const { node, storage } = JSON.parse((await client.status({ verbose: true })).info.node);
+  const { info } = await client.status({ verbose: true });
+  const [{ node }, storage] = [JSON.parse(info.node), JSON.parse(info.storage)];
   assertEquals([node.cgroupVersion, node.kernelVersion, node.minOomScoreAdj], [2, [6, 1], -1000]);
   assertEquals([node.capabilities.length, node.swapAccounting], [CAPABILITIES, true]);
   for (const controller of ["cpu", "cpuset", "hugetlb", "io", "memory", "pids"]) {

@@ -15,6 +15,7 @@ const OURS = buildImage([shared, tar([file("ours")])]);
 async function withStores(
   test: (ours: TestStore, theirs: string, files: () => string[]) => Promise<void>,
   config: Parameters<typeof openStore>[0] = {},
+  machine: Parameters<typeof openStore>[2] = {},
 ): Promise<void> {
   await using theirs = await openStore();
   await writeLayout(`${theirs.folder}/layout`, [{ image: THEIRS, name: "h.io/theirs:1" }]);
@@ -31,7 +32,7 @@ async function withStores(
     ).sort();
   const before = files();
   {
-    await using ours = await openStore({ ...config, additionalStores: [folder] });
+    await using ours = await openStore({ ...config, additionalStores: [folder] }, undefined, machine);
     await test(ours, folder, files);
   }
   assertEquals(files(), before);
@@ -148,4 +149,37 @@ Deno.test(
     assertEquals(await Deno.readFile(path), bytes);
     assertEquals(tags(store), ["h.io/theirs:1"]);
   },
+);
+
+Deno.test(
+  "AdditionalStores: without EROFS their layers are unpacked into folders of ours, which are counted, kept, and known (root)",
+  root,
+  () =>
+    withStores(
+      async (store) => {
+        const image = store.service.resolve("h.io/theirs:1")!;
+        const show = async () => {
+          const { root: path } = await store.service.mountRootfs({ id: "c", image, readonly: false });
+          assertEquals(kernel.readFile(`${path}/shared`, 100_000).length, 50_000);
+        };
+        await show();
+        const { usedBytes, inodesUsed } = store.service.usage();
+        assertEquals([usedBytes > 50_000, inodesUsed, own(store)], [true, 4, 0]);
+        const folders = () => kernel.readDirectory(`${store.config.root}/unpacked`).map(({ name }) => name).sort();
+        assertEquals(folders(), THEIRS.diffIds.map((diffId) => diffId.slice("sha256:".length)).sort());
+        for (const known of [[{ id: "c", imageId: image.id }], []]) {
+          await store.restart();
+          await store.service.recover(known);
+          // What tidies up is over when the service has ended.
+          await store.service[Symbol.asyncDispose]();
+          assertEquals([store.service.usage().inodesUsed, folders().length], [4, 2]);
+        }
+        await store.restart();
+        assertEquals((await store.service.check({ deep: true, repair: true }, nobody)).problems, []);
+        await show();
+        await store.service.unmountRootfs("c");
+      },
+      {},
+      { erofs: () => false },
+    ),
 );

@@ -355,7 +355,7 @@ function pinUserNamespace(store: TestStore): LayerIdmap & Disposable {
 Deno.test("ImageService.mountRootfs() shows an image through a user namespace's IDs (root)", root, async () => {
   await using store = await openStore();
   using idmap = pinUserNamespace(store);
-  assert(store.service.canIdmap());
+  assert((await store.service.facts()).idmapped);
   const image = await importImage(store, [
     tar([directory("./", 0o750, { uid: 5, gid: 6 }), directory("etc"), file("etc/a", "lower", { uid: 7, gid: 8 })]),
   ]);

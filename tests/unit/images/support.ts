@@ -5,7 +5,16 @@ import { ImageService } from "../../../src/images/mod.ts";
 import type { ImageRecord, ImageTable, LayerRecord } from "../../../src/images/types.ts";
 import type { Logger } from "../../../src/observe/types.ts";
 import { Store } from "../../../src/pods/mod.ts";
-import { kernel, MNT_DETACH, mountsBelow, programs } from "../../../src/sys/mod.ts";
+import {
+  ENODEV,
+  Errno,
+  type Kernel,
+  kernel,
+  MNT_DETACH,
+  mountsBelow,
+  type Programs,
+  programs,
+} from "../../../src/sys/mod.ts";
 import { OCI_CONFIG, OCI_INDEX, OCI_MANIFEST } from "../../../src/images/media_types.ts";
 
 export class MemoryTable implements ImageTable {
@@ -79,15 +88,38 @@ export function imagesConfig(changes: Partial<Config["images"]> = {}): Config["i
   };
 }
 
-/** A started service with folders of its own; disposing unmounts and removes all of it. */
-export async function openStore(images: Partial<Config["images"]> = {}, existing?: string): Promise<TestStore> {
+/** A kernel that mounts no EROFS, neither from a file nor over a loop device. */
+const withoutErofs = {
+  kernel: Object.assign(Object.create(kernel) as Kernel, {
+    mount: (...args: Parameters<Kernel["mount"]>) => {
+      if (args[2] === "erofs") throw new Errno("mount", ENODEV, "no such device (ENODEV)", args[0]);
+      kernel.mount(...args);
+    },
+  }),
+  programs: {
+    ...programs,
+    run: async (...[path, args, options]: Parameters<Programs["run"]>) =>
+      await programs.run(args.includes("erofs") ? "/bin/false" : path, args, options),
+  },
+};
+
+/**
+ * A started service with folders of its own; disposing unmounts and removes all of it.
+ * @param options.erofs asked at each start: false for a kernel without EROFS.
+ */
+export async function openStore(
+  images: Partial<Config["images"]> = {},
+  existing?: string,
+  { erofs = () => true }: { erofs?: () => boolean } = {},
+): Promise<TestStore> {
   const folder = existing ?? await Deno.makeTempDir({ prefix: "skiff-images-" });
   const config = { root: `${folder}/root`, state: `${folder}/state`, images: imagesConfig(images) };
   const table = new MemoryTable();
   const logger = new MemoryLogger();
   const open = async () => {
     const openTable = (path: string) => new Store({ path, kernel, bootId: "" });
-    const service = new ImageService({ config, kernel, programs, table, logger, openTable });
+    const machine = erofs() ? { kernel, programs } : withoutErofs;
+    const service = new ImageService({ config, ...machine, table, logger, openTable });
     await service.start();
     return service;
   };

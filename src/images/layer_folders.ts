@@ -1,0 +1,129 @@
+import {
+  type Kernel,
+  KeyedQueue,
+  O_DIRECTORY,
+  O_RDONLY,
+  type Programs,
+  SharedWork,
+  syncFileSystem,
+} from "../sys/mod.ts";
+import { Slots } from "./slots.ts";
+import type { FolderUsage, UnpackTask } from "./unpack/types.ts";
+import { unpackImage } from "./unpack/unpack.ts";
+
+export interface LayerFoldersOptions {
+  root: string;
+  kernel: Kernel;
+  programs: Programs;
+  /** Most entries of a layer. */
+  entries: number;
+}
+
+/** Names of layers, and of what mends a stack of them. */
+export const FOLDER_NAME = /^(?:chain-)?[0-9a-f]{64}$/;
+
+/** Processes that unpack at the same time: more of them would only wait for the disk. */
+const AT_ONCE = 2;
+
+/**
+ * Images made into folders, `<root>/unpacked/<name>`, for kernels that mount no EROFS. A folder that is there is whole: it
+ * is made elsewhere, synced, and gets its name last. It can go at any time that nobody has it mounted, as it can be made
+ * from its image again.
+ */
+export class LayerFolders {
+  readonly folder: string;
+  #staging: string;
+  #trash: string;
+  #kernel: Kernel;
+  #programs: Programs;
+  #entries: number;
+  #queue = new KeyedQueue();
+  #slots = new Slots(AT_ONCE);
+  /** A folder may be of tens of thousands of files: all of them, and those of its neighbours, are synced at once. */
+  #contents = new SharedWork(() => this.#withFolder(syncFileSystem));
+  #names = new SharedWork(() => this.#withFolder((fd) => this.#kernel.fsync(fd)));
+
+  constructor({ root, kernel, programs, entries }: LayerFoldersOptions) {
+    this.folder = `${root}/unpacked`;
+    this.#staging = `${root}/unpacking`;
+    this.#trash = `${root}/trash`;
+    this.#kernel = kernel;
+    this.#programs = programs;
+    this.#entries = entries;
+  }
+
+  /** Before anything else. What a process that died was at goes to the trash, which is emptied beside other work. */
+  start(): void {
+    for (const folder of [this.folder, this.#staging, this.#trash]) this.#kernel.mkdirs(folder, 0o700);
+    for (const { name } of this.#kernel.readDirectory(this.#staging)) this.#throwAway(`${this.#staging}/${name}`);
+  }
+
+  list(): string[] {
+    return this.#kernel.readDirectory(this.folder, Number.MAX_SAFE_INTEGER).map(({ name }) => name);
+  }
+
+  path(name: string): string {
+    return `${this.folder}/${name}`;
+  }
+
+  has(name: string): boolean {
+    return this.#kernel.exists(this.path(name));
+  }
+
+  /**
+   * Makes the folder of an image unless it is there, for good once this settles; tells `made` what it takes.
+   * @throws {RpcError} see {@link unpackImage}.
+   */
+  async make(
+    name: string,
+    image: string,
+    { made, signal }: { made?: (usage: FolderUsage) => Promise<void>; signal?: AbortSignal } = {},
+  ): Promise<void> {
+    await this.#queue.run(name, async () => {
+      if (this.has(name)) return;
+      const staging = `${this.#staging}/${crypto.randomUUID()}`;
+      this.#kernel.mkdir(staging, 0o700);
+      try {
+        const usage = await this.#unpack({ image, folder: staging, entries: this.#entries }, signal);
+        await this.#contents.run();
+        this.#kernel.rename(`${staging}/tree`, this.path(name));
+        await this.#names.run();
+        await made?.(usage);
+      } finally {
+        await this.#kernel.removeTree(staging);
+      }
+    });
+  }
+
+  async #unpack(task: UnpackTask, signal: AbortSignal | undefined): Promise<FolderUsage> {
+    using _slot = await this.#slots.acquire(signal ?? new AbortController().signal);
+    return await unpackImage(this.#kernel, this.#programs, task, signal);
+  }
+
+  /** Gone at once by name; settles when the space is free. Nothing there is fine. */
+  async remove(name: string): Promise<void> {
+    await this.#queue.run(name, async () => {
+      if (this.has(name)) await this.#kernel.removeTree(this.#throwAway(this.path(name)));
+    });
+  }
+
+  /** Moves it to the trash: the space follows. */
+  discard(name: string): void {
+    this.#throwAway(this.path(name));
+  }
+
+  #throwAway(path: string): string {
+    const doomed = `${this.#trash}/${crypto.randomUUID()}`;
+    this.#kernel.rename(path, doomed);
+    return doomed;
+  }
+
+  async #withFolder(sync: (fd: number) => Promise<void>): Promise<void> {
+    const fd = this.#kernel.open(this.folder, O_RDONLY | O_DIRECTORY);
+    try {
+      await sync(fd);
+    } finally {
+      this.#kernel.close(fd);
+    }
+  }
+}

@@ -1,0 +1,82 @@
+import { messageOf } from "../../rpc/status.ts";
+import { copyRange, Errno, kernel, O_NOFOLLOW, O_RDONLY, PR_SET_PDEATHSIG, SIGKILL, TreeMaker } from "../../sys/mod.ts";
+import { S_IFLNK, S_IFMT, S_IFREG } from "../erofs/inode.ts";
+import { ImageReader, type StoredInode } from "../erofs/reader.ts";
+import type { ByteString } from "../tar/entry.ts";
+import { enterSandbox } from "../sandbox.ts";
+import type { UnpackEvent, UnpackTask } from "./types.ts";
+import { type ImageVisitor, visibleXattrs, walkImage } from "./walk_image.ts";
+
+/** The tree's own name in its folder. */
+const TREE = "tree";
+
+/**
+ * `skiff __unpack`: makes a layer's image into a folder, for kernels without EROFS. It can do nothing but make
+ * files, and these only below its folder: it is confined to that by chroot(2) before it reads the first byte of the image.
+ */
+export async function main(_args: string[]): Promise<number> {
+  try {
+    // What a daemon that died had begun is begun again.
+    kernel.prctl(PR_SET_PDEATHSIG, SIGKILL);
+    const task = JSON.parse(await new Response(Deno.stdin.readable).text()) as UnpackTask;
+    const image = kernel.open(task.image, O_RDONLY | O_NOFOLLOW);
+    const { mode, size } = kernel.fstat(image);
+    if ((mode & S_IFMT) !== S_IFREG) throw new Error("it is no regular file");
+    const maker = new TreeMaker(task.folder);
+    enterSandbox();
+    unpack(maker, image, size, task.entries);
+    maker.finish();
+    say({ event: "done", ...maker.usage });
+    return 0;
+  } catch (error) {
+    say({ event: "error", message: messageOf(error), ...(error instanceof Errno ? { code: error.code } : {}) });
+    return 1;
+  }
+}
+
+function unpack(maker: TreeMaker, image: number, length: number, maxEntries: number): void {
+  const read = (into: Uint8Array, offset: number) => {
+    for (let done = 0; done < into.length;) {
+      const count = kernel.pread(image, into.subarray(done), offset + done);
+      if (count === 0) throw new Error("it became shorter while it was read");
+      done += count;
+    }
+  };
+  const reader = new ImageReader({ length, read });
+  const visitor: ImageVisitor = {
+    enter: (name) => maker.enter(bytesOf(name || TREE)),
+    leave: (name, inode) => maker.leave(bytesOf(name || TREE), attributesOf(inode)),
+    leaf: (name, inode, shared) => {
+      makeLeaf(maker, reader, image, bytesOf(name), inode);
+      if (shared) maker.share(bytesOf(name), inode.node);
+    },
+    link: (name, inode) => maker.link(bytesOf(name), inode.node),
+  };
+  walkImage(reader, visitor, maxEntries);
+}
+
+function makeLeaf(maker: TreeMaker, reader: ImageReader, image: number, name: Uint8Array, inode: StoredInode): void {
+  const attributes = attributesOf(inode);
+  switch (inode.mode & S_IFMT) {
+    case S_IFREG:
+      return maker.file(name, attributes, (fd) => copyRange(image, inode.dataOffset, inode.size, fd));
+    case S_IFLNK:
+      return maker.symlink(name, reader.target(inode), attributes);
+    default:
+      return maker.node(name, inode.major, inode.minor, attributes);
+  }
+}
+
+function attributesOf(inode: StoredInode) {
+  const xattrs = visibleXattrs(inode).map(({ name, value }) => ({ name: bytesOf(name), value }));
+  return { ...inode, xattrs };
+}
+
+function bytesOf(name: ByteString): Uint8Array {
+  return Uint8Array.from(name, (character) => character.charCodeAt(0));
+}
+
+function say(event: UnpackEvent): void {
+  const bytes = new TextEncoder().encode(JSON.stringify(event) + "\n");
+  for (let done = 0; done < bytes.length;) done += Deno.stderr.writeSync(bytes.subarray(done));
+}
