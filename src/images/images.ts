@@ -9,6 +9,7 @@ import { Catalog } from "./catalog.ts";
 import { Downloads } from "./download.ts";
 import { failing } from "./failing.ts";
 import type { PullOptions } from "./joined_pulls.ts";
+import { HeldLayers } from "./held_layers.ts";
 import { LayerFolders } from "./layer_folders.ts";
 import { LayerStore } from "./layer_store.ts";
 import { NOT_PROBED, probeStorage } from "./mount/probe.ts";
@@ -60,6 +61,7 @@ export class ImageService implements Images, AsyncDisposable {
   #layers: LayerStore;
   #additional: AdditionalStores;
   #blobs: BlobStore;
+  #held: HeldLayers;
   #puller: Puller;
   #unfinished: UnfinishedLayers;
   #downloads: Downloads;
@@ -88,8 +90,11 @@ export class ImageService implements Images, AsyncDisposable {
     });
     const entries = config.images.limits.entriesPerLayer;
     const folders = new LayerFolders({ root: config.root, kernel, programs, entries });
-    const additional = this.#additional;
-    this.#layers = new LayerStore({ root: config.root, kernel, table, logger, folders, additional });
+    this.#held = new HeldLayers({ kernel, logger, lingering: (names) => this.#rootfs.lingering(names) });
+    this.#layers = new LayerStore({
+      ...{ root: config.root, kernel, table, logger, folders, additional: this.#additional },
+      onHeld: (layer, path) => this.#held.add(layer, path),
+    });
     this.#catalog = new Catalog({
       table,
       layers: this.#layers,
@@ -323,6 +328,7 @@ export class ImageService implements Images, AsyncDisposable {
     await this.#server?.[Symbol.asyncDispose]();
     await this.#puller.stop(new Error("the daemon stops"));
     await this.#downloads[Symbol.asyncDispose]();
+    await this.#held[Symbol.asyncDispose]();
     await this.#rootfs.stop();
     this.#additional[Symbol.dispose]();
   }

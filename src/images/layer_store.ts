@@ -1,6 +1,16 @@
 import { Code, messageOf, RpcError } from "../rpc/status.ts";
 import type { Logger } from "../observe/types.ts";
-import { hasNoWriter, type Kernel, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, O_RDWR, S_IFMT, S_IFREG } from "../sys/mod.ts";
+import {
+  hasNoWriter,
+  isOpenElsewhere,
+  type Kernel,
+  O_DIRECTORY,
+  O_NOFOLLOW,
+  O_RDONLY,
+  O_RDWR,
+  S_IFMT,
+  S_IFREG,
+} from "../sys/mod.ts";
 import type { AdditionalStores } from "./additional_stores.ts";
 import { digestHex } from "./digest.ts";
 import { Holds } from "./holds.ts";
@@ -26,6 +36,7 @@ export class LayerStore {
   #table: ImageTable;
   #logger: Logger;
   #additional: Pick<AdditionalStores, "with"> | undefined;
+  #onHeld: (layer: LayerRecord, path: string) => void;
   #layers = new Map<string, LayerRecord>();
   #bytes = 0;
   #inodes = 0;
@@ -41,6 +52,8 @@ export class LayerStore {
       logger: Logger;
       folders: LayerFolders;
       additional?: Pick<AdditionalStores, "with">;
+      /** Told of a layer that goes while somebody has its file open, and of that file's path before it goes. */
+      onHeld?: (layer: LayerRecord, path: string) => void;
     },
   ) {
     this.folder = `${options.root}/layers`;
@@ -50,6 +63,7 @@ export class LayerStore {
     this.#table = options.table;
     this.#logger = options.logger;
     this.#additional = options.additional;
+    this.#onHeld = options.onHeld ?? (() => {});
   }
 
   /** Reads the rows, and removes what a process that died half-way left behind. */
@@ -192,6 +206,7 @@ export class LayerStore {
     if (isThere) this.#kernel.rename(`${this.folder}/${layer.file}`, doomed);
     const emptied = this.folders.remove(digestHex(diffId));
     await deleted;
+    if (isThere && isOpenElsewhere(this.#kernel, doomed)) this.#onHeld(layer, doomed);
     if (isThere) await this.#kernel.unlinkOffThread(doomed);
     await emptied;
   }

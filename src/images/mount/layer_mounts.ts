@@ -13,6 +13,7 @@ import {
   MS_REMOUNT,
   type Programs,
 } from "../../sys/mod.ts";
+import type { LingeringMounts } from "./lingering_mounts.ts";
 import type { ErofsMethod, LayerMethod } from "./types.ts";
 import { prepareSharedFolder, releaseSharedFolder } from "./shared_folder.ts";
 
@@ -50,16 +51,20 @@ export class LayerMounts {
   #programs: Programs;
   #logger: Logger;
   #folder: string;
+  #lingering: LingeringMounts;
   #queue = new KeyedQueue();
   #mounted = new Set<string>();
   /** Containers by the name of the layer. */
   #users = new Map<string, Set<string>>();
 
-  constructor(options: { kernel: Kernel; programs: Programs; logger: Logger; folder: string }) {
+  constructor(
+    options: { kernel: Kernel; programs: Programs; logger: Logger; folder: string; lingering: LingeringMounts },
+  ) {
     this.#kernel = options.kernel;
     this.#programs = options.programs;
     this.#logger = options.logger;
     this.#folder = options.folder;
+    this.#lingering = options.lingering;
   }
 
   /** The opposite of {@link LayerMounts.start}; what is in use stays mounted. */
@@ -118,6 +123,11 @@ export class LayerMounts {
     );
   }
 
+  /** The layers that a user has. */
+  of(user: string): string[] {
+    return [...this.#users].filter(([, users]) => users.has(user)).map(([name]) => name);
+  }
+
   isUsed(name: string): boolean {
     return this.#users.has(name);
   }
@@ -144,6 +154,7 @@ export class LayerMounts {
     } catch (error) {
       if (!isErrno(error, EBUSY)) throw error;
       this.#logger.warn("a layer is still open somewhere; it is unmounted lazily", { layer: name });
+      this.#lingering.note(target, [name]);
       await this.#kernel.umount(target, MNT_DETACH);
     }
     this.#mounted.delete(name);

@@ -19,6 +19,7 @@ import type { IdRange, ImageRecord, LayerIdmap, RootfsRequest, VolumeRequest } f
 import { hideIdmapped, withIdmapped } from "./idmapped_layers.ts";
 import { bindSubPath } from "./image_volume.ts";
 import { LayerMounts } from "./layer_mounts.ts";
+import { LingeringMounts } from "./lingering_mounts.ts";
 import { chainId, mendingImage, mendingName } from "./mending_image.ts";
 import { type DirectoryAttributes, layerView, MergedDirectories } from "./merged_directories.ts";
 import { mountOverlay, mountOverlayOffThread, type Overlay } from "./overlay.ts";
@@ -48,6 +49,7 @@ export class RootFilesystems {
   #kernel: Kernel;
   #logger: Logger;
   #store: LayerStore;
+  #lingering: LingeringMounts;
   #layers: LayerMounts;
   #folder: string;
   #empty: string;
@@ -79,7 +81,8 @@ export class RootFilesystems {
     this.#empty = `${options.state}/empty`;
     this.#idmapped = `${options.state}/idmapped`;
     this.#facts = options.facts;
-    this.#layers = new LayerMounts({ ...options, folder: `${options.state}/layers` });
+    this.#lingering = new LingeringMounts(options.kernel);
+    this.#layers = new LayerMounts({ ...options, folder: `${options.state}/layers`, lingering: this.#lingering });
     this.writable = new WritableFolders({
       kernel: options.kernel,
       folder: `${options.root}/containers`,
@@ -167,6 +170,11 @@ export class RootFilesystems {
   /** Containers whose root file systems or volumes, mounted or being mounted, are made of this image. */
   usersOf(imageId: string): string[] {
     return [...this.#images].filter(([, image]) => image === imageId).map(([id]) => id.split(".")[0]);
+  }
+
+  /** See {@link LingeringMounts.of}. */
+  lingering(names: string[]): ReturnType<LingeringMounts["of"]> {
+    return this.#lingering.of(names);
   }
 
   isLayerUsed(diffId: string): boolean {
@@ -317,6 +325,7 @@ export class RootFilesystems {
       } catch (error) {
         if (!isErrno(error, EBUSY)) throw error;
         this.#logger.warn("a root file system is still in use; it is unmounted lazily", { id });
+        this.#lingering.note(target, this.#layers.of(id));
         await this.#kernel.umount(target, MNT_DETACH);
       }
       this.#mounted.delete(id);

@@ -1,6 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
 import { kernel } from "../real_kernel.ts";
-import { LayerStore } from "../../../src/images/layer_store.ts";
 import { servedImage } from "../../../src/images/serving/served_image.ts";
 import type { ImageRecord } from "../../../src/images/types.ts";
 import { startTestRegistry, type TestRegistry } from "./registry_support.ts";
@@ -37,9 +36,11 @@ const blobsOf = (store: TestStore) => {
 const gzipped = GZIP.layers.map(({ digest }) => digest).sort();
 
 /** As the process that serves is told. */
-async function served(store: TestStore, image: ImageRecord) {
-  const layers = new LayerStore({ root: store.config.root, kernel, table: store.table, logger: store.logger });
-  await layers.start();
+function served(store: TestStore, image: ImageRecord) {
+  const layers = {
+    get: (diffId: string) => store.table.layerRows.get(diffId),
+    path: (diffId: string) => `${store.config.root}/layers/${diffId.slice(7)}.erofs`,
+  };
   const path = (digest: string) => `${store.config.root}/blobs/${digest.slice(7)}`;
   return servedImage(image, layers, { has: (digest) => kernel.exists(path(digest)), path });
 }
@@ -61,7 +62,7 @@ Deno.test(
       assertEquals(store.service.usage().usedBytes, layerBytes + packed);
       assertEquals(image.size, layerBytes + packed + image.config.length);
 
-      const { manifests, tags, layers } = await served(store, image);
+      const { manifests, tags, layers } = served(store, image);
       assertEquals(tags[0].digest, GZIP.manifest.digest);
       assert(manifests.some(({ content }) => sha256(Uint8Array.fromBase64(content)) === GZIP.manifest.digest));
       assertEquals(layers.map(({ digest }) => digest).sort(), [...gzipped, ...GZIP.diffIds].sort());
@@ -85,7 +86,7 @@ Deno.test("keepBlobs: an index is served, too, and its digest holds (root)", roo
           headers: { "content-type": "application/vnd.oci.image.index.v1+json" },
         })
         : undefined;
-    const { manifests, tags } = await served(store, await store.service.pull(name, undefined, {}));
+    const { manifests, tags } = served(store, await store.service.pull(name, undefined, {}));
     assertEquals(tags[0].digest, index.digest);
     const types = new Map(
       manifests.map(({ mediaType, content }) => [sha256(Uint8Array.fromBase64(content)), mediaType]),
@@ -102,7 +103,7 @@ Deno.test(
     withStore(PLAIN, async (store, name, registry) => {
       const image = await store.service.pull(name, undefined, {});
       assertEquals([blobsOf(store), image.id], [[], GZIP.config.digest]);
-      assertEquals((await served(store, image)).tags[0].digest, PLAIN.manifest.digest);
+      assertEquals(served(store, image).tags[0].digest, PLAIN.manifest.digest);
       const before = store.service.usage().usedBytes;
       registry.misbehave = (_, path) => {
         const reference = path.split("/").pop()!;
@@ -112,7 +113,7 @@ Deno.test(
       const again = await store.service.pull(name.replace(":1", ":2"), undefined, {});
       assertEquals([again.id, blobsOf(store)], [image.id, gzipped]);
       assert(store.service.usage().usedBytes > before);
-      const { manifests } = await served(store, again);
+      const { manifests } = served(store, again);
       const digests = manifests.map(({ content }) => sha256(Uint8Array.fromBase64(content)));
       assert(digests.includes(PLAIN.manifest.digest) && digests.includes(GZIP.manifest.digest));
       // A root file system goes on with the layer that it has.
@@ -154,7 +155,7 @@ Deno.test(
       const [found] = (await store.service.check({ deep: true, repair: true }, nobody)).problems;
       assertEquals([found.subject, found.repaired], [`blob ${gzipped[0]}`, true]);
       const image = store.service.resolve(name)!;
-      const { tags, manifests } = await served(store, image);
+      const { tags, manifests } = served(store, image);
       assertEquals(manifests.length, 1);
       assertEquals(tags[0].digest, sha256(Uint8Array.fromBase64(manifests[0].content)));
       await store.service.pull(name, undefined, {});
