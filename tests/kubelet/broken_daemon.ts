@@ -31,11 +31,20 @@ export const daemonBreakages: Record<string, Change[]> = {
     file: "images/joined_pulls.ts",
     from: "const running = this.#running.get(key) ?? this.#start(key, work);",
     to: "const running = this.#start(key + crypto.randomUUID(), work);",
+  }, {
+    file: "images/download.ts",
+    from: "this.#running.set(diffId, promise);",
+    to: "void [diffId, promise];",
   }],
   "reasons of a failed pull": [{
     file: "images/registry/failure.ts",
     from: 'message: `${prefix}cannot fetch ${what}: ${text(last.error)}${failure?.advice ?? ""}${before}`',
     to: "message: `cannot fetch ${what}${before}`",
+  }],
+  "reasons of a failed exec": [{
+    file: "streaming/exec.ts",
+    from: "command in container: ${messageOf(error)}`",
+    to: "command${messageOf(error).slice(0, 0)}`",
   }],
   "image digests": [{
     file: "cri/runtime/container_status.ts",
@@ -123,8 +132,8 @@ export const daemonBreakages: Record<string, Change[]> = {
   ],
   "the runtime's condition": [{
     file: "cri/runtime/status.ts",
-    from: '{ type: "RuntimeReady", status: true,',
-    to: '{ type: "RuntimeReady", status: false,',
+    from: 'status: problem === "",',
+    to: "status: false,",
   }],
   streams: [{
     file: "cri/runtime/stream_containers.ts",
@@ -155,6 +164,7 @@ export const builds: readonly string[][] = [
     "the right port",
     "pull secrets",
     "reasons of a failed pull",
+    "reasons of a failed exec",
     "image digests",
     "pinned images",
     "reopened logs",
