@@ -25,8 +25,8 @@ export interface Station extends AsyncDisposable {
 /** Pairs of children at the same time, for all pulls: each takes some 160 MB while it unpacks a large layer. */
 const MAX_PAIRS = 8;
 
-/** Milliseconds after a pull: whoever waited for the image goes first. */
-const PREPARE_AFTER = 300;
+/** Milliseconds after a pull, for its answer to go out; a pod whose second image is fetched next asks for it soon. */
+const PREPARE_AFTER = 20;
 
 /**
  * Where pulls are worked on. After one from a registry the next is likely, and waits for a pair of children to start about as
