@@ -1,4 +1,4 @@
-import { concat } from "@std/bytes";
+import { Buffer } from "node:buffer";
 import type { ParseEvent, ParseTask } from "./child_events.ts";
 import { sha256Digest } from "./digest.ts";
 import { parseManifest } from "./documents.ts";
@@ -140,7 +140,7 @@ class Parser {
       return;
     }
     this.#document = undefined;
-    const bytes = concat(document.parts);
+    const bytes = Buffer.concat(document.parts);
     const digest = sha256Digest(bytes);
     switch (document.start.role) {
       case "config":

@@ -14,8 +14,13 @@ const INDEX = { schemaVersion: 2, manifests: [{ mediaType: OCI_MANIFEST, digest:
 const parse = (value: unknown, contentType = "") => parseManifest(json(value).bytes, contentType, 3);
 
 Deno.test("parseManifest() reads a manifest and an index", () => {
-  assertEquals(parse(MANIFEST, OCI_MANIFEST), { kind: "manifest", config: CONFIG, layers: [LAYER] });
-  assertEquals(parse({ ...INDEX, mediaType: DOCKER_INDEX }, DOCKER_INDEX).kind, "index");
+  const mediaType = OCI_MANIFEST;
+  assertEquals(parse(MANIFEST, mediaType), { kind: "manifest", mediaType, config: CONFIG, layers: [LAYER] });
+  for (const contentType of [DOCKER_INDEX, ""]) {
+    const { kind, mediaType } = parse({ ...INDEX, mediaType: DOCKER_INDEX }, contentType);
+    assertEquals([kind, mediaType], ["index", DOCKER_INDEX]);
+  }
+  assertEquals(parse(INDEX, DOCKER_INDEX).mediaType, DOCKER_INDEX);
 });
 
 Deno.test("parseManifest() takes layers that must not be distributed, Docker's and uncompressed ones", () => {
@@ -34,10 +39,16 @@ const artifact = (titles: string[]) => ({ ...MANIFEST, artifactType: "a/b", laye
 
 Deno.test("parseManifest() tells artifacts by their type, or by that of their config", () => {
   const blobs = [{ title: "", blob: CONFIG }, { title: "dir/file", blob: LAYER }];
-  assertEquals(parse(artifact(["dir/file"])), { kind: "artifact", type: "a/b", blobs });
+  assertEquals(parse(artifact(["dir/file"])), {
+    kind: "artifact",
+    mediaType: OCI_MANIFEST,
+    type: "a/b",
+    blobs,
+  });
   const chart = { ...CONFIG, mediaType: "application/vnd.cncf.helm.config.v1+json" };
   assertEquals(parse({ ...MANIFEST, config: chart }), {
     kind: "artifact",
+    mediaType: OCI_MANIFEST,
     type: chart.mediaType,
     blobs: [{ title: "", blob: chart }, { title: "", blob: LAYER }],
   });
