@@ -3,6 +3,7 @@
  * hang. Usage: worker.ts TARGET SEED FIRST INPUTS CPU_SECONDS
  */
 import process from "node:process";
+import { erofsTarget } from "./erofs_target.ts";
 import { httpTarget } from "./http_target.ts";
 import { mutate } from "./mutate.ts";
 import { Random } from "./random.ts";
@@ -16,7 +17,7 @@ const SLOW = 1_000;
 const GROWTH = 32 << 20;
 const BATCH = 500;
 
-export const targets: Target[] = [tarTarget, ...textTargets, httpTarget];
+export const targets: Target[] = [tarTarget, erofsTarget, ...textTargets, httpTarget];
 
 export interface Report {
   inputs: number;
