@@ -5,6 +5,7 @@ import {
   type Child,
   enlargePipe,
   type Kernel,
+  processIdentity,
   type Programs,
   selfCommand,
   SIGKILL,
@@ -45,6 +46,7 @@ const EXTRA_PARSE_LINE = 16 << 20;
  * through this process. Disposing kills both and waits for their end.
  */
 export class ChildPair implements AsyncDisposable {
+  #kernel: Kernel;
   #fetch: Child;
   #parse: Child;
   #commands: AsyncFd;
@@ -63,6 +65,7 @@ export class ChildPair implements AsyncDisposable {
   #onBytes = (_bytes: number) => {};
 
   constructor({ kernel, programs, task, network, proxy, setAside }: ChildPairOptions) {
+    this.#kernel = kernel;
     using pipes = new Pipes(kernel);
     const [commands, data, fetchEvents, parseEvents] = [pipes.open(), pipes.open(), pipes.open(), pipes.open()];
     enlargePipe(data.write, PIPE_LENGTH);
@@ -98,9 +101,10 @@ export class ChildPair implements AsyncDisposable {
     ]);
   }
 
-  /** False once one of them has ended. */
+  /** False once one of them has ended, also before that was told. */
   get isAlive(): boolean {
-    return !this.#parseEnded && !this.#fetchEnded;
+    return !this.#parseEnded && !this.#fetchEnded &&
+      [this.#fetch, this.#parse].every(({ pid }) => processIdentity(pid, this.#kernel) !== undefined);
   }
 
   /**

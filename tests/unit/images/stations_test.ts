@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { processIdentity } from "../../../src/sys/mod.ts";
 import { kernel } from "../real_kernel.ts";
 import { startTestRegistry } from "./registry_support.ts";
 import { buildImage, openStore, type TestStore } from "./support.ts";
@@ -89,8 +90,9 @@ Deno.test("Stations: a pull whose ready children have died begins with new ones 
     for (const which of [0, 1]) {
       await pull();
       await until("two children are ready", isReady);
-      Deno.kill(children()[which], "SIGKILL");
-      await until("one is gone", () => !isReady());
+      const doomed = children()[which];
+      Deno.kill(doomed, "SIGKILL");
+      await until("it has died", () => processIdentity(doomed, kernel) === undefined);
       await pull();
     }
     assert(staged(store) <= 1);
