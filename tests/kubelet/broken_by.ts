@@ -124,7 +124,7 @@ const own: Record<string, string> = {
   "procMount Unmasked shows all of /proc in a user namespace": "privileges",
   "AppArmor Unconfined runs, and on a node without AppArmor a profile is refused": "verb create",
   "sysctls of the pod are set in it and nowhere else": "shared namespaces",
-  "the node is Ready and names its runtime": "the runtime's facts",
+  "the node is Ready and names its runtime": "the runtime's condition",
   "a pod's failure and its exit code are told": "exit code",
   "a command is run in a container": "verb exec",
   "exec of a program that there is not, and in a pod that has ended, say why": "reasons of a failed exec",
