@@ -96,7 +96,8 @@ const lineOf = ({ name, kind, failed, said }: Seen) =>
 const nameOf = (line: string) => /^(?:fails|HOLDS) {2}(.*?) {2}\[without /.exec(line)?.[1] ?? "";
 
 function firstWords(reason: string): string {
-  const lines = stripVTControlCharacters(reason).replaceAll(tools.home, "~").split("\n").map((line) => line.trim()).filter(Boolean);
+  const lines = stripVTControlCharacters(reason).replaceAll(tools.home, "~").split("\n").map((line) => line.trim())
+    .filter(Boolean);
   return lines.filter((line) => !/^at |\[Diff\]|^[[\]]$/.test(line)).slice(0, 4).join(" ").slice(0, 240);
 }
 
