@@ -114,6 +114,20 @@ test("PodSandboxStats() counts what went through the pod's interface", async (be
   }
 });
 
+test(
+  "PodSandboxStats() of a pod whose interface is gone have no network, and not one without its default interface",
+  async (bench) => {
+    const { sandbox } = await bench.run();
+    const network = async () =>
+      (await bench.client.podSandboxStats({ podSandboxId: sandbox.id })).stats!.linux!.network;
+    assertEquals((await network())?.defaultInterface?.name, "eth0");
+    const net = `--net=/run/netns/skiff-${sandbox.id}`;
+    await bench.node.holder.run("nsenter", net, "ip", "link", "del", "eth0");
+    await waitUntil("it is seen", async () => (await network()) === undefined, 20_000);
+  },
+  skiffOnly,
+);
+
 test("ContainerStats() says the size of the writable layer", async (bench) => {
   const container = await bench.run();
   await bench.sh(container, "mkdir /made && dd if=/dev/zero of=/made/file bs=1M count=5 && touch /made/a /made/b");

@@ -26,10 +26,11 @@ export async function runSteps(
         const result = await runCheck(cluster, check);
         results.push(result);
         if (result.state !== "failed") return;
-        for (const program of ["daemon", "kubelet"] as const) {
-          console.error(`the ${program}'s log ends with:\n${(await cluster.log(program)).slice(-LOG_END)}`);
-        }
-        throw new Error(result.reason);
+        // In the error itself: what a step prints is not shown where the tests of a suite are run together.
+        const ends = (["daemon", "kubelet"] as const).map(async (program) =>
+          `the ${program}'s log ends with:\n${(await cluster.log(program)).slice(-LOG_END)}`
+        );
+        throw new Error([result.reason, ...await Promise.all(ends)].join("\n"));
       },
     });
   const worker = async () => {

@@ -25,7 +25,8 @@ export function podSandboxStatsOf(pods: Pods, sandbox: Sandbox): PodSandboxStats
     linux: {
       cpu: cpuOf(usage, nanoCores),
       memory: memoryOf(usage),
-      network: record.netns ? { timestamp, defaultInterface, interfaces: others } : undefined,
+      // The kubelet reads the default one without asking if there is one, and ends where there is none.
+      network: defaultInterface && { timestamp, defaultInterface, interfaces: others },
       process: { timestamp, processCount: value(usage.pids) },
       containers: containers.map((container) => containerStatsOf(container, pods.statistics.container(container))),
       io: ioOf(usage),
