@@ -3,7 +3,7 @@
  * at what is missing then. What they say is kept in broken.log beside this file. As root, takes about 40 minutes.
  */
 import { stripVTControlCharacters } from "node:util";
-import { run } from "../support/command.ts";
+import { run, sleep } from "../support/command.ts";
 import { exists, tools } from "../support/tools.ts";
 import { AttachedCluster } from "./attached.ts";
 import { plan } from "./broken_by.ts";
@@ -16,6 +16,8 @@ const name = "broken";
 /** A check that waits in vain need not wait for long. */
 const SECONDS = 60;
 const PARALLEL = 6;
+/** The kubelet asks the runtime for its conditions every five seconds, and tells of the node every four. */
+const TOLD_AFTER_MS = 12_000;
 
 /** The same tools, but for the runtime. */
 async function toolsWithBrokenRuntime(home: string): Promise<string> {
@@ -66,6 +68,7 @@ async function main(wanted: string[]): Promise<number> {
       await buildBroken(needed, `${binary}.broken`);
       await Deno.rename(`${binary}.broken`, binary);
       await cluster.restartDaemon();
+      await sleep(TOLD_AFTER_MS);
       for (const kind of needed) await see(kind);
     }
   } finally {
