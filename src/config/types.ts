@@ -51,8 +51,9 @@ export interface Config {
     serve: { address: string; tlsCertFile: string; tlsKeyFile: string; keepBlobs: boolean };
     /** Bounds of the layers that pulls which did not end have left. */
     unfinished: { hours: number; bytes: number };
-    /** Seconds without a byte after which a download is given up. */
+    /** Seconds after a pull for which the processes of the next one are kept ready; 0: not at all. */
     keepReadySeconds: number;
+    /** Seconds without a byte after which a download is given up. */
     stallTimeoutSeconds: number;
   };
   /** The server of exec, attach and port-forward sessions. */

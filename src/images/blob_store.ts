@@ -1,5 +1,5 @@
 import { Code, RpcError } from "../rpc/status.ts";
-import { type Kernel, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, O_RDWR, S_IFMT, S_IFREG } from "../sys/mod.ts";
+import { type Kernel, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, O_RDWR, S_IFMT, S_IFREG, withOpen } from "../sys/mod.ts";
 import { digestHex } from "./digest.ts";
 import { Holds } from "./holds.ts";
 import { blobPartName } from "./staging.ts";
@@ -75,7 +75,7 @@ export class BlobStore {
     if (blobs.length === 0) return;
     this.#kernel.mkdirs(this.folder, 0o700);
     await Promise.all(blobs.map((blob) => this.#secure(`${staging}/${blobPartName(blob.stream)}`, blob)));
-    await this.#withOpen(this.folder, O_RDONLY | O_DIRECTORY, (fd) => this.#kernel.fsync(fd));
+    await withOpen(this.#kernel, this.folder, O_RDONLY | O_DIRECTORY, (fd) => this.#kernel.fsync(fd));
     for (const { digest, size } of blobs) this.#sizes.set(digest, size);
   }
 
@@ -92,7 +92,7 @@ export class BlobStore {
   }
 
   async #secure(part: string, { digest, size }: StagedBlob): Promise<void> {
-    await this.#withOpen(part, O_RDWR | O_NOFOLLOW, async (fd) => {
+    await withOpen(this.#kernel, part, O_RDWR | O_NOFOLLOW, async (fd) => {
       const stat = this.#kernel.fstat(fd);
       if ((stat.mode & S_IFMT) !== S_IFREG || stat.size !== size) {
         throw new RpcError(Code.INTERNAL, `${part} is not the ${size} bytes of ${digest}`);
@@ -100,14 +100,5 @@ export class BlobStore {
       await this.#kernel.fdatasync(fd);
     });
     this.#kernel.rename(part, this.path(digest));
-  }
-
-  async #withOpen(path: string, flags: number, use: (fd: number) => Promise<void>): Promise<void> {
-    const fd = this.#kernel.open(path, flags);
-    try {
-      await use(fd);
-    } finally {
-      this.#kernel.close(fd);
-    }
   }
 }

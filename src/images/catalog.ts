@@ -83,9 +83,9 @@ export class Catalog {
     return digest === undefined || (image.originals ?? []).some(({ documents }) => documents[0].digest === digest);
   }
 
-  /** Blobs that an image of this node needs as they came. */
+  /** Blobs that an image of this node needs as they came; those of other stores are taken over without any. */
   neededBlobs(): Set<string> {
-    return keptBlobs(this.#index.list().filter(({ store }) => store === undefined));
+    return keptBlobs(this.#index.list());
   }
 
   /** What was kept of the blobs is not there any more: the images are served without. */

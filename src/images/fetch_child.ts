@@ -6,6 +6,7 @@ import { FrameWriter } from "./frame_writer.ts";
 import { DOCUMENT_STREAM, type DocumentRole } from "./frames.ts";
 import { RegistrySource } from "./registry/registry_source.ts";
 import { enterSandbox } from "./sandbox.ts";
+import { sayLine } from "./say_line.ts";
 
 /** Layers that are fetched side by side: one connection seldom fills a line to a registry. */
 const PARALLEL_LAYERS = 3;
@@ -169,6 +170,5 @@ function failure(error: unknown): FetchEvent {
 }
 
 function report(event: FetchEvent): void {
-  const bytes = new TextEncoder().encode(JSON.stringify(event) + "\n");
-  for (let done = 0; done < bytes.length;) done += Deno.stderr.writeSync(bytes.subarray(done));
+  sayLine(Deno.stderr, event);
 }

@@ -47,8 +47,8 @@ export interface ImageServiceOptions {
   logger: Logger;
   /** Moves a process of a pull to where it takes no time from those who answer. */
   setAside?: (pid: number) => Promise<void>;
-  /** See {@link AdditionalStores}; without it there are none. */
-  openTable?: OpenTable;
+  /** See {@link AdditionalStores}. */
+  openTable: OpenTable;
 }
 
 /** Images of this node, their layers, and the root file systems made of them. */
@@ -82,11 +82,11 @@ export class ImageService implements Images, AsyncDisposable {
     this.#programs = programs;
     this.#logger = logger;
     this.#additional = new AdditionalStores({
-      folders: openTable ? config.images.additionalStores : [],
+      folders: config.images.additionalStores,
       root: config.root,
       kernel,
       logger,
-      openTable: openTable!,
+      openTable,
     });
     const entries = config.images.limits.entriesPerLayer;
     const folders = new LayerFolders({ root: config.root, kernel, programs, entries });

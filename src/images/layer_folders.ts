@@ -6,6 +6,7 @@ import {
   type Programs,
   SharedWork,
   syncFileSystem,
+  withOpen,
 } from "../sys/mod.ts";
 import { Slots } from "./slots.ts";
 import type { FolderUsage, UnpackTask } from "./unpack/types.ts";
@@ -24,6 +25,7 @@ export const FOLDER_NAME = /^(?:chain-)?[0-9a-f]{64}$/;
 
 /** Processes that unpack at the same time: more of them would only wait for the disk. */
 const AT_ONCE = 2;
+const FOLDER = O_RDONLY | O_DIRECTORY;
 
 /**
  * Images made into folders, `<root>/unpacked/<name>`, for kernels that mount no EROFS. A folder that is there is whole: it
@@ -40,8 +42,8 @@ export class LayerFolders {
   #queue = new KeyedQueue();
   #slots = new Slots(AT_ONCE);
   /** A folder may be of tens of thousands of files: all of them, and those of its neighbours, are synced at once. */
-  #contents = new SharedWork(() => this.#withFolder(syncFileSystem));
-  #names = new SharedWork(() => this.#withFolder((fd) => this.#kernel.fsync(fd)));
+  #contents = new SharedWork(() => withOpen(this.#kernel, this.folder, FOLDER, syncFileSystem));
+  #names = new SharedWork(() => withOpen(this.#kernel, this.folder, FOLDER, (fd) => this.#kernel.fsync(fd)));
 
   constructor({ root, kernel, programs, entries }: LayerFoldersOptions) {
     this.folder = `${root}/unpacked`;
@@ -116,14 +118,5 @@ export class LayerFolders {
     const doomed = `${this.#trash}/${crypto.randomUUID()}`;
     this.#kernel.rename(path, doomed);
     return doomed;
-  }
-
-  async #withFolder(sync: (fd: number) => Promise<void>): Promise<void> {
-    const fd = this.#kernel.open(this.folder, O_RDONLY | O_DIRECTORY);
-    try {
-      await sync(fd);
-    } finally {
-      this.#kernel.close(fd);
-    }
   }
 }

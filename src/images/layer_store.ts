@@ -10,6 +10,7 @@ import {
   O_RDWR,
   S_IFMT,
   S_IFREG,
+  withOpen,
 } from "../sys/mod.ts";
 import type { AdditionalStores } from "./additional_stores.ts";
 import { digestHex } from "./digest.ts";
@@ -189,7 +190,7 @@ export class LayerStore {
   async commit(staging: string, layers: StagedLayer[]): Promise<void> {
     const records = await Promise.all(layers.map((layer) => this.#secure(staging, layer)));
     // Without this a power cut could keep the row and lose the name.
-    await this.#withOpen(this.folder, O_RDONLY | O_DIRECTORY, (fd) => this.#kernel.fsync(fd));
+    await withOpen(this.#kernel, this.folder, O_RDONLY | O_DIRECTORY, (fd) => this.#kernel.fsync(fd));
     await Promise.all(records.map((record) => this.#table.putLayer(record)));
     records.forEach((record) => this.#add(record));
   }
@@ -235,7 +236,7 @@ export class LayerStore {
     const { stream, diffId, ...described } = layer;
     const part = `${staging}/${partName(stream)}`;
     const file = fileName(diffId);
-    const size = await this.#withOpen(part, O_RDWR | O_NOFOLLOW, async (fd) => {
+    const size = await withOpen(this.#kernel, part, O_RDWR | O_NOFOLLOW, async (fd) => {
       if ((this.#kernel.fstat(fd).mode & S_IFMT) !== S_IFREG) {
         throw new RpcError(Code.INTERNAL, `${part} is not a regular file`);
       }
@@ -248,15 +249,6 @@ export class LayerStore {
     });
     this.#kernel.rename(part, `${this.folder}/${file}`);
     return { diffId, file, size, ...described };
-  }
-
-  async #withOpen<T>(path: string, flags: number, use: (fd: number) => Promise<T>): Promise<T> {
-    const fd = this.#kernel.open(path, flags);
-    try {
-      return await use(fd);
-    } finally {
-      this.#kernel.close(fd);
-    }
   }
 
   async #noteFolder(diffId: string, folder: FolderUsage): Promise<void> {

@@ -19,6 +19,7 @@ import { selectPlatform } from "./platform.ts";
 import { enterSandbox } from "./sandbox.ts";
 import { blobPartName, partName } from "./staging.ts";
 import { parseAttachments } from "./trust/attachment.ts";
+import { sayLine } from "./say_line.ts";
 
 /**
  * `skiff __parse`: reads manifests, configs and layers from its standard input and writes layer images. It opens its
@@ -195,6 +196,5 @@ function describe(error: unknown): string {
 }
 
 function report(event: ParseEvent): void {
-  const bytes = new TextEncoder().encode(JSON.stringify(event) + "\n");
-  for (let done = 0; done < bytes.length;) done += Deno.stdout.writeSync(bytes.subarray(done));
+  sayLine(Deno.stdout, event);
 }

@@ -3,6 +3,7 @@ import { close, open, read, write, writeAll } from "./descriptors.ts";
 import { EFBIG, EIO, ENODATA, ENOENT, failure } from "./errno.ts";
 import { Errno } from "./kernel.ts";
 import { cString, errno, libc, SYS } from "./libc_symbols.ts";
+import { encodeDevice } from "./stat.ts";
 
 const DEFAULT_LIMIT = 1 << 20;
 const encoder = new TextEncoder();
@@ -129,8 +130,7 @@ export function chown(path: string, uid: number, gid: number): void {
 }
 
 export function mknod(path: string, mode: number, major: number, minor: number): void {
-  // The system call takes the kernel's own 32-bit encoding of a device number.
-  const device = ((minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12)) >>> 0;
+  const device = encodeDevice(major, minor);
   if (Number(libc().mknodat(BigInt(SYS.mknodat), AT_FDCWD, cString(path), mode, device)) < 0) {
     throw failure(errno(), "mknod", `${path} (mode 0o${mode.toString(8)}, device ${major}:${minor})`);
   }

@@ -41,6 +41,7 @@ export { type EntryAttributes, TreeMaker } from "./tree_maker.ts";
 export { copyRange } from "./copy_range.ts";
 export { syncFileSystem } from "./off_thread.ts";
 export { SharedWork } from "./shared_work.ts";
+export { withOpen } from "./with_open.ts";
 export { lockFile } from "./lock_file.ts";
 export { connectSeqpacket, shutdownWrite } from "./unix_seqpacket.ts";
 export { ConsoleSocket } from "./console_socket.ts";

@@ -10,6 +10,11 @@ const EMPTY = new Uint8Array(1);
 const scratch = new Uint8Array(256);
 const view = new DataView(scratch.buffer);
 
+/** A device number in the 32 bits that mknodat(2), the system call, takes. */
+export function encodeDevice(major: number, minor: number): number {
+  return ((minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12)) >>> 0;
+}
+
 /** dev_t as user space spells it (gnu_dev_makedev). */
 function makeDevice(major: number, minor: number): bigint {
   return (BigInt(major & ~0xfff) << 32n) | (BigInt(major & 0xfff) << 8n) |

@@ -17,7 +17,7 @@ import {
 import { close } from "./descriptors.ts";
 import { EEXIST, failure } from "./errno.ts";
 import { cString, errno, libc, SYS } from "./libc_symbols.ts";
-import { lstatName } from "./stat.ts";
+import { encodeDevice, lstatName } from "./stat.ts";
 
 /** What is said of an entry besides its content. Names of xattrs are bytes. */
 export interface EntryAttributes {
@@ -101,7 +101,7 @@ export class TreeMaker {
   /** A device, a whiteout (character device 0:0) or a fifo. */
   node(name: Uint8Array, major: number, minor: number, attributes: EntryAttributes): void {
     const path = entryName(name);
-    const device = ((minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12)) >>> 0;
+    const device = encodeDevice(major, minor);
     const made = Number(libc().mknodat(BigInt(SYS.mknodat), AT_FDCWD, path, attributes.mode, device));
     this.#check(made, "mknod", path);
     this.#describe(path, attributes);

@@ -1,4 +1,4 @@
-import type { ByteString } from "../tar/entry.ts";
+import { bytesOf, type ByteString } from "../tar/entry.ts";
 import { BLOCK_SIZE, type DirectoryEntry, packDirectory, SLOT } from "./directory.ts";
 import { type Inode, S_IFDIR, S_IFLNK } from "./inode.ts";
 import { storedXattrs, xattrArea } from "./xattrs.ts";
@@ -118,7 +118,7 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 function joinUtf8(parent: string | undefined, name: ByteString): string | undefined {
   if (parent === undefined) return undefined;
   try {
-    const text = utf8.decode(Uint8Array.from(name, (character) => character.charCodeAt(0)));
+    const text = utf8.decode(bytesOf(name));
     return parent === "" ? text : `${parent}/${text}`;
   } catch {
     return undefined;

@@ -7,6 +7,7 @@ import { Content } from "./child_content.ts";
 import { HttpServer } from "./http_server.ts";
 import { Repositories } from "./repositories.ts";
 import type { ServeCommand, ServeEvent, ServeTask } from "./types.ts";
+import { sayLine } from "../say_line.ts";
 
 /** A config is at most 64 MB, and in base64. */
 const MAX_LINE = 128 << 20;
@@ -82,6 +83,5 @@ function isLoopback(hostname: string): boolean {
 }
 
 function say(event: ServeEvent): void {
-  const bytes = new TextEncoder().encode(JSON.stringify(event) + "\n");
-  for (let done = 0; done < bytes.length;) done += Deno.stderr.writeSync(bytes.subarray(done));
+  sayLine(Deno.stderr, event);
 }

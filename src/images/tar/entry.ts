@@ -47,8 +47,12 @@ export function byteString(bytes: Uint8Array): ByteString {
   return text;
 }
 
+/** The opposite of {@link byteString}. */
+export function bytesOf(text: ByteString): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(text, (character) => character.charCodeAt(0));
+}
+
 /** A byte string as people can read it: UTF-8 where it is, escapes where it is not. */
 export function printable(name: ByteString): string {
-  const bytes = Uint8Array.from(name, (character) => character.charCodeAt(0));
-  return JSON.stringify(new TextDecoder().decode(bytes).slice(0, 300));
+  return JSON.stringify(new TextDecoder().decode(bytesOf(name)).slice(0, 300));
 }

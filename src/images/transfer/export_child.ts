@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { messageOf } from "../../rpc/status.ts";
 import type { ExportEntry, ExportEvent, ExportTask } from "./types.ts";
+import { sayLine } from "../say_line.ts";
 
 const CHUNK = 1 << 20;
 const PROGRESS_INTERVAL = 200;
@@ -128,6 +129,5 @@ class Progress {
 }
 
 function say(event: ExportEvent): void {
-  const bytes = new TextEncoder().encode(JSON.stringify(event) + "\n");
-  for (let done = 0; done < bytes.length;) done += Deno.stderr.writeSync(bytes.subarray(done));
+  sayLine(Deno.stderr, event);
 }

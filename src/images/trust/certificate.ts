@@ -1,3 +1,4 @@
+import { equals } from "@std/bytes";
 import { createPublicKey, verify } from "node:crypto";
 import {
   BIT_STRING,
@@ -69,7 +70,7 @@ export function parseCertificate(raw: Uint8Array): Certificate {
   const version = parts[0]?.tag === 0xa0 ? children(parts.shift()!)[0] : undefined;
   const [serial, inner, issuer, validity, subject, publicKey, ...optional] = parts;
   expect(serial, INTEGER);
-  if (!isEqual(expect(inner, SEQUENCE).raw, expect(outer, SEQUENCE).raw)) throw new Error("it names two algorithms");
+  if (!equals(expect(inner, SEQUENCE).raw, expect(outer, SEQUENCE).raw)) throw new Error("it names two algorithms");
   const [notBefore, notAfter] = children(expect(validity, SEQUENCE));
   const listed = optional.find(({ tag }) => tag === 0xa3);
   if (listed && version?.content[0] !== VERSION_3) throw new Error("it has extensions, but is not of version 3");
@@ -144,10 +145,6 @@ function bits(element: Der | undefined): Uint8Array {
 
 export function text({ content }: Der): string {
   return new TextDecoder("utf-8", { fatal: true }).decode(content);
-}
-
-export function isEqual(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }
 
 function copy(bytes: Uint8Array): ReturnType<typeof import("node:buffer").Buffer.from> {

@@ -1,3 +1,4 @@
+import { equals } from "@std/bytes";
 import {
   ALTERNATIVE_NAMES,
   authority,
@@ -5,7 +6,6 @@ import {
   type Certificate,
   EXTENDED_KEY_USAGE,
   extendedKeyUsages,
-  isEqual,
   isSignedBy,
   KEY_USAGE,
 } from "./certificate.ts";
@@ -49,7 +49,7 @@ function leads(certificate: Certificate, below: number, search: Search): boolean
   const { authorities, intermediates, time, problems } = search;
   for (const [candidates, isLast] of [[authorities, true], [intermediates, false]] as const) {
     for (const issuer of candidates) {
-      if (!isEqual(issuer.subject, certificate.issuer) || !isSignedBy(certificate, issuer)) continue;
+      if (!equals(issuer.subject, certificate.issuer) || !isSignedBy(certificate, issuer)) continue;
       const problem = ownProblem(issuer, time) ?? authorityProblem(issuer, below);
       if (problem !== undefined) problems.add(`an authority ${problem}`);
       else if (isLast || below < MAX_DEPTH && leads(issuer, below + 1, search)) return true;

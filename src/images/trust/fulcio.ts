@@ -1,4 +1,5 @@
-import { type Certificate, emailAddresses, isEqual, readCertificates, text } from "./certificate.ts";
+import { equals } from "@std/bytes";
+import { type Certificate, emailAddresses, readCertificates, text } from "./certificate.ts";
 import { chainProblem } from "./certificate_chain.ts";
 import { readDer, UTF8_STRING } from "./der.ts";
 import { type PublicKey, readPublicKey } from "./public_key.ts";
@@ -54,7 +55,7 @@ export async function fulcioKey(
 /** True when both are the same certificate. */
 export function isSameCertificate(pem: string, leaf: Certificate): boolean {
   const [logged, ...more] = readCertificates("the log entry", pem);
-  return more.length === 0 && isEqual(logged.raw, leaf.raw);
+  return more.length === 0 && equals(logged.raw, leaf.raw);
 }
 
 function issuerOf({ extensions }: Certificate): string {

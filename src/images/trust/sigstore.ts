@@ -1,5 +1,5 @@
+import { equals } from "@std/bytes";
 import { messageOf } from "../../rpc/status.ts";
-import { isEqual } from "./certificate.ts";
 import { fulcioKey, type FulcioRule, isSameCertificate, readFulcio, readSigner } from "./fulcio.ts";
 import { payloadMismatch } from "./payload.ts";
 import { type PublicKey, readPublicKeys } from "./public_key.ts";
@@ -65,7 +65,7 @@ async function byKey(
     const isSigner = async (pem: string) => {
       const data = new TextEncoder().encode(pem).toBase64();
       const [logged] = await readPublicKeys([{ name: "the log entry", data }]);
-      return isEqual(logged.der, signer.der);
+      return equals(logged.der, signer.der);
     };
     const checked = await checkLog(bundle, logs, { signature: bytes, payload, isSigner });
     if ("problem" in checked) return checked;

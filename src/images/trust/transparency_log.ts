@@ -1,6 +1,6 @@
+import { equals } from "@std/bytes";
 import { createHash } from "node:crypto";
 import { object, parseObject } from "../documents.ts";
-import { isEqual } from "./certificate.ts";
 import type { PublicKey } from "./public_key.ts";
 
 interface Signed {
@@ -48,7 +48,7 @@ async function entryProblem(body: Uint8Array, { signature, payload, isSigner }: 
     return "its log entry is about another payload";
   }
   const logged = object(spec.signature, "signature");
-  if (typeof logged.content !== "string" || !isEqual(Uint8Array.fromBase64(logged.content), signature)) {
+  if (typeof logged.content !== "string" || !equals(Uint8Array.fromBase64(logged.content), signature)) {
     return "its log entry is about another signature";
   }
   const { content } = object(logged.publicKey, "publicKey");

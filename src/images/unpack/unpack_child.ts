@@ -2,10 +2,11 @@ import { messageOf } from "../../rpc/status.ts";
 import { copyRange, Errno, kernel, O_NOFOLLOW, O_RDONLY, PR_SET_PDEATHSIG, SIGKILL, TreeMaker } from "../../sys/mod.ts";
 import { S_IFLNK, S_IFMT, S_IFREG } from "../erofs/inode.ts";
 import { ImageReader, type StoredInode } from "../erofs/reader.ts";
-import type { ByteString } from "../tar/entry.ts";
+import { bytesOf } from "../tar/entry.ts";
 import { enterSandbox } from "../sandbox.ts";
 import type { UnpackEvent, UnpackTask } from "./types.ts";
 import { type ImageVisitor, visibleXattrs, walkImage } from "./walk_image.ts";
+import { sayLine } from "../say_line.ts";
 
 /** The tree's own name in its folder. */
 const TREE = "tree";
@@ -72,11 +73,6 @@ function attributesOf(inode: StoredInode) {
   return { ...inode, xattrs };
 }
 
-function bytesOf(name: ByteString): Uint8Array {
-  return Uint8Array.from(name, (character) => character.charCodeAt(0));
-}
-
 function say(event: UnpackEvent): void {
-  const bytes = new TextEncoder().encode(JSON.stringify(event) + "\n");
-  for (let done = 0; done < bytes.length;) done += Deno.stderr.writeSync(bytes.subarray(done));
+  sayLine(Deno.stderr, event);
 }

@@ -103,6 +103,9 @@ const withoutErofs = {
   },
 };
 
+/** The rows of another store, as the daemon reads them. */
+export const openTable = (path: string) => new Store({ path, kernel, bootId: "" });
+
 /**
  * A started service with folders of its own; disposing unmounts and removes all of it.
  * @param options.erofs asked at each start: false for a kernel without EROFS.
@@ -117,7 +120,6 @@ export async function openStore(
   const table = new MemoryTable();
   const logger = new MemoryLogger();
   const open = async () => {
-    const openTable = (path: string) => new Store({ path, kernel, bootId: "" });
     const machine = erofs() ? { kernel, programs } : withoutErofs;
     const service = new ImageService({ config, ...machine, table, logger, openTable });
     await service.start();

@@ -1,4 +1,5 @@
 import { ContainerConfig, PodSandboxConfig } from "../../../../proto/gen/runtime/v1/api.ts";
+import { NO_DEFAULTS } from "../../../../src/images/image_config.ts";
 import type { NodeLimits, SandboxFacts, SpecInput, SpecMeans, UserNamespaceFacts } from "../../../../src/oci/mod.ts";
 import { CAPABILITIES, kernel } from "../../../../src/sys/mod.ts";
 
@@ -75,13 +76,7 @@ export function request(rootfs: string, changes: RequestChanges = {}): SpecInput
     }),
     sandbox: sandbox(changes.sandbox),
     image: {
-      user: "",
-      env: [],
-      entrypoint: [],
-      cmd: [],
-      workingDir: "",
-      volumes: [],
-      stopSignal: "",
+      ...NO_DEFAULTS,
       ...changes.image,
     },
     rootfs,
