@@ -1,4 +1,5 @@
 import {
+  type Alias,
   type Document,
   isAlias,
   isMap,
@@ -92,8 +93,15 @@ class Walker implements Reading {
   #value(child: Node, node: YamlNode | null, path: string[], keyNode: YamlNode): void {
     if (child.kind === "section") return this.shape(child.fields, node, path);
     if (child.kind === "table") return this.#table(child, node, path);
-    const parsed = child.parse(node === null ? null : this.#resolve(node)?.toJS(this.#document) ?? null);
     const where = node ?? keyNode;
+    let value: unknown;
+    try {
+      value = node?.toJS(this.#document) ?? null;
+    } catch (error) {
+      // An alias below it without its anchor, around in a circle, or of so many that they would fill the memory.
+      return this.#problem(where, path, `is not YAML: ${(error as Error).message}`);
+    }
+    const parsed = child.parse(value);
     if ("wrong" in parsed) return this.#problem(where, path, wrongValue(parsed.wrong, child));
     this.assignments.push({ path, value: parsed.value, origin: this.#origin(where) });
   }
@@ -115,7 +123,16 @@ class Walker implements Reading {
 
   /** Key text, key node and value of each pair; anything but a map or nothing is a problem. */
   #pairs(node: YamlNode | null, path: string[]): [string, YamlNode, YamlNode | null][] {
-    const resolved = this.#resolve(node);
+    const resolved = isAlias(node) ? node.resolve(this.#document) : node;
+    if (resolved === undefined) {
+      const { source } = node as Alias;
+      this.#problem(
+        node!,
+        path,
+        `is not YAML: Unresolved alias (the anchor must be set before the alias): ${source}`,
+      );
+      return [];
+    }
     if (isEmpty(resolved)) return [];
     if (!isMap(resolved)) {
       this.#problem(resolved!, path, "is not an object with keys");
@@ -125,10 +142,6 @@ class Walker implements Reading {
       const key = pair.key as YamlNode;
       return [isScalar(key) ? String(key.value) : String(key), key, pair.value as YamlNode | null];
     });
-  }
-
-  #resolve(node: YamlNode | null): YamlNode | null {
-    return isAlias(node) ? node.resolve(this.#document) ?? null : node;
   }
 
   #origin(node: YamlNode): Origin {

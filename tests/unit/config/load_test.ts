@@ -97,6 +97,23 @@ Deno.test("loadConfig() refuses what is not YAML, by line", () => {
   assertMatch(problemsOf("a: 1\n---\nb: 2\n")[0], /is not YAML/);
 });
 
+Deno.test("loadConfig() names each alias that has no anchor, goes around in a circle or stands for far too much", () => {
+  const none = "(the anchor must be set before the alias): none";
+  assertEquals(problemsOf("root: *none\nlog: *none\nimages:\n  pinned: [a, *none]\n"), [
+    `skiff.yaml:1:7: root: is not YAML: Unresolved alias ${none}`,
+    "skiff.yaml:2:6: log: is not YAML: Unresolved alias (the anchor must be set before the alias): none",
+    `skiff.yaml:4:11: images.pinned: is not YAML: Unresolved alias ${none}`,
+  ]);
+  assertMatch(
+    problemsOf("cni:\n  pluginDirs: &dirs [*dirs]\n")[0],
+    /^skiff\.yaml:2:\d+: cni\.pluginDirs: item 1 is a list/,
+  );
+  const bomb = `cni:\n  configDir: &a [${"x, ".repeat(9)}x]\n  pluginDirs: [[&b [${"*a, ".repeat(9)}*a]], [${
+    "*b, ".repeat(19)
+  }*b]]\n`;
+  assertMatch(problemsOf(bomb).at(-1)!, /^skiff\.yaml:3:\d+: cni\.pluginDirs: is not YAML: Excessive alias count/);
+});
+
 Deno.test("loadConfig() refuses a file that is a list or a word", () => {
   assertEquals(problemsOf("- a\n"), ["skiff.yaml:1:1: is not an object with keys"]);
   assertEquals(problemsOf("log: debug\n"), ["skiff.yaml:1:6: log: is not an object with keys"]);
