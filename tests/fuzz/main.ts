@@ -1,7 +1,8 @@
 /**
  * Usage: deno task fuzz [--target NAME] [--seed N] [--first N] [--inputs N] [--seconds N]
  *
- * Without numbers, each target gets 10 minutes of CPU and at least a million inputs (HTTP: 50,000). The seed is printed.
+ * Without numbers, each target gets 10 minutes of CPU and at least a million inputs (HTTP: 50,000). One target per
+ * processor is at work at a time. The seed is printed.
  */
 import { again, fuzz, targets } from "./fuzz.ts";
 
@@ -21,7 +22,8 @@ if (chosen.length === 0) {
 }
 console.log(`seed ${seed}`);
 let findings = 0;
-for (const { name, inputs } of chosen) {
+
+async function fuzzOne({ name, inputs }: typeof chosen[number]): Promise<void> {
   const report = await fuzz(name, {
     seed,
     first: Number(option("first") ?? 0),
@@ -29,9 +31,16 @@ for (const { name, inputs } of chosen) {
     cpuSeconds: Number(option("seconds") ?? CPU_SECONDS),
   });
   console.log(`${name.padEnd(14)} ${report.inputs} inputs, ${report.cpuSeconds.toFixed(1)} s of CPU`);
-  if (!report.finding) continue;
+  if (!report.finding) return;
   findings++;
   const { input, what, hex } = report.finding;
   console.log(`  input ${input}: ${what}\n  ${hex.slice(0, 4000)}\n  again: ${again(name, seed, input)}`);
 }
+
+const waiting = chosen.values();
+await Promise.all(
+  Array.from({ length: navigator.hardwareConcurrency }, async () => {
+    for (const target of waiting) await fuzzOne(target);
+  }),
+);
 Deno.exit(findings === 0 ? 0 : 1);
