@@ -39,7 +39,7 @@ export { hasNoWriter, isOpenElsewhere } from "./lease.ts";
 export { findHolders, type Held, type Holder } from "./holders.ts";
 export { type EntryAttributes, TreeMaker } from "./tree_maker.ts";
 export { copyRange } from "./copy_range.ts";
-export { syncFileSystem } from "./off_thread.ts";
+export { forgetCached, syncFileSystem } from "./off_thread.ts";
 export { SharedWork } from "./shared_work.ts";
 export { withOpen } from "./with_open.ts";
 export { lockFile } from "./lock_file.ts";

@@ -1,4 +1,4 @@
-import { AT_FDCWD, AT_REMOVEDIR, O_WRONLY } from "./constants.ts";
+import { AT_FDCWD, AT_REMOVEDIR, O_WRONLY, POSIX_FADV_DONTNEED } from "./constants.ts";
 import { close, open } from "./descriptors.ts";
 import { EINTR, failure } from "./errno.ts";
 import { addressable, addressableCString, addressOf, cString, SYS } from "./libc_symbols.ts";
@@ -91,6 +91,11 @@ export function fdatasync(fd: number): Promise<void> {
 /** syncfs(2): all that was written to the file system that the descriptor is on. */
 export function syncFileSystem(fd: number): Promise<void> {
   return offThread("syncfs", [fd], [], `descriptor ${fd}`);
+}
+
+/** posix_fadvise(2) with DONTNEED of a whole file: what of it is in the page cache, and written, is freed. */
+export function forgetCached(fd: number): Promise<void> {
+  return offThread("fadvise64", [fd, 0, 0, POSIX_FADV_DONTNEED], [], `descriptor ${fd}`);
 }
 
 export async function umount(target: string, flags: number): Promise<void> {

@@ -128,6 +128,11 @@ export class LayerMounts {
     return [...this.#users].filter(([, users]) => users.has(user)).map(([name]) => name);
   }
 
+  /** What is mounted now, by name. */
+  get mounted(): string[] {
+    return [...this.#mounted];
+  }
+
   isUsed(name: string): boolean {
     return this.#users.has(name);
   }

@@ -16,6 +16,7 @@ import { digestHex } from "../digest.ts";
 import { FOLDER_NAME } from "../layer_folders.ts";
 import type { LayerStore } from "../layer_store.ts";
 import type { IdRange, ImageRecord, LayerIdmap, RootfsRequest, VolumeRequest } from "../types.ts";
+import { DoubledCache } from "./doubled_cache.ts";
 import { hideIdmapped, withIdmapped } from "./idmapped_layers.ts";
 import { bindSubPath } from "./image_volume.ts";
 import { LayerMounts } from "./layer_mounts.ts";
@@ -55,6 +56,7 @@ export class RootFilesystems {
   #empty: string;
   #idmapped: string;
   #facts: () => StorageFacts;
+  #doubled: DoubledCache;
   #queue = new KeyedQueue();
   /** Where each is mounted, by name. */
   #mounted = new Map<string, string>();
@@ -83,6 +85,7 @@ export class RootFilesystems {
     this.#facts = options.facts;
     this.#lingering = new LingeringMounts(options.kernel);
     this.#layers = new LayerMounts({ ...options, folder: `${options.state}/layers`, lingering: this.#lingering });
+    this.#doubled = new DoubledCache({ kernel: options.kernel, mounted: () => this.#mountedImages() });
     this.writable = new WritableFolders({
       kernel: options.kernel,
       folder: `${options.root}/containers`,
@@ -99,6 +102,7 @@ export class RootFilesystems {
     }
     hideIdmapped(this.#kernel, this.#idmapped);
     await this.writable.start();
+    this.#doubled.start();
   }
 
   mount(request: RootfsRequest): Promise<{ root: string; upper: string }> {
@@ -158,6 +162,7 @@ export class RootFilesystems {
 
   /** The opposite of start: takes down what is mounted once for all containers. What is in use stays mounted. */
   async stop(): Promise<void> {
+    this.#doubled[Symbol.dispose]();
     await this.writable[Symbol.asyncDispose]();
     releaseSharedFolder(this.#kernel, this.#folder);
     this.#layers.stop();
@@ -342,8 +347,17 @@ export class RootFilesystems {
     else this.#kernel.unlink(path);
   }
 
+  #mountedImages(): string[] {
+    if (!this.#facts().layers.startsWith("erofs")) return [];
+    return this.#layers.mounted.map((name) => this.#imageFile(name));
+  }
+
+  #imageFile(name: string): string {
+    return name.startsWith("chain-") ? `${this.#store.folder}/${name}.erofs` : this.#store.path(`sha256:${name}`);
+  }
+
   #mendingFile(chain: string): string {
-    return `${this.#store.folder}/${mendingName(chain)}.erofs`;
+    return this.#imageFile(mendingName(chain));
   }
 }
 

@@ -1,5 +1,8 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { kernel, mountsBelow, programs } from "../real_kernel.ts";
+import { cachedBytes } from "../page_cache.ts";
+import { DoubledCache } from "../../../src/images/mount/doubled_cache.ts";
+import { O_RDWR, withOpen } from "../../../src/sys/mod.ts";
 import { withIdmapped } from "../../../src/images/mount/idmapped_layers.ts";
 import { mountImage } from "../../../src/images/mount/layer_mounts.ts";
 import { mountOverlay } from "../../../src/images/mount/overlay.ts";
@@ -35,6 +38,29 @@ async function eventually(condition: () => boolean): Promise<void> {
   }
   assert(condition());
 }
+
+Deno.test("DoubledCache forgets the bytes of an image that stays mounted, and no file in it (root)", root, async () => {
+  await using store = await openStore();
+  const image = await importImage(store, [tar([file("big", "x".repeat(1 << 20))])]);
+  const { root: path } = await store.service.mountRootfs({ id: "c1", image, readonly: false });
+  kernel.readFile(`${path}/big`, 2 << 20);
+  const layer = `${store.config.root}/layers/${image.layers[0].slice(7)}.erofs`;
+  let mounted = [layer, "/no/such/file"];
+  using doubled = new DoubledCache({ kernel, mounted: () => mounted });
+  // Only what is on the disk can be forgotten.
+  await withOpen(kernel, layer, O_RDWR, (fd) => kernel.fdatasync(fd));
+  const cached = async () => [await cachedBytes(layer) > 1 << 20, await cachedBytes(`${path}/big`)];
+  assertEquals(await cached(), [true, 1 << 20]);
+  await doubled.forget();
+  mounted = [];
+  await doubled.forget();
+  mounted = [layer, "/no/such/file"];
+  await doubled.forget();
+  assertEquals(await cached(), [true, 1 << 20]);
+  await doubled.forget();
+  assertEquals([await cachedBytes(layer), await cachedBytes(`${path}/big`)], [0, 1 << 20]);
+  await store.service.unmountRootfs("c1");
+});
 
 Deno.test(
   "ImageService.mountRootfs() merges layers, takes writes, and unmountRootfs() leaves nothing (root)",

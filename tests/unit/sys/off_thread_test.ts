@@ -1,4 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
+import { forgetCached } from "../../../src/sys/mod.ts";
+import { cachedBytes } from "../page_cache.ts";
 import { CLONE_NEWNET, EBADF, EINVAL, ENOENT, Errno, kernel, MNT_DETACH, O_RDWR } from "../real_kernel.ts";
 
 async function errnoOf(promise: Promise<unknown>): Promise<number> {
@@ -23,6 +25,19 @@ Deno.test("fsync() and fdatasync() work and fail by their own errno", async () =
   assertEquals(await errnoOf(kernel.fsync(fd)), EBADF);
   assertEquals(await errnoOf(kernel.fdatasync(-1)), EBADF);
   Deno.removeSync(path);
+});
+
+Deno.test("forgetCached() takes what is written out of the page cache, and fails by its own errno", async () => {
+  const path = await Deno.makeTempFile({ dir: "/var/tmp" });
+  await Deno.writeFile(path, new Uint8Array(1 << 20));
+  const fd = kernel.open(path, O_RDWR);
+  await kernel.fdatasync(fd);
+  assertEquals(await cachedBytes(path), 1 << 20);
+  await forgetCached(fd);
+  assertEquals(await cachedBytes(path), 0);
+  kernel.close(fd);
+  assertEquals(await errnoOf(forgetCached(fd)), EBADF);
+  await Deno.remove(path);
 });
 
 Deno.test("umount() takes a mount down (root)", { ignore: Deno.uid() !== 0 }, async () => {
