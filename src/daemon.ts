@@ -38,6 +38,10 @@ export interface DaemonOptions {
   version: string;
 }
 
+/** Milliseconds, altogether and between two looks, for the lock of a daemon that was killed. */
+const LOCK_PATIENCE = 2_000;
+const LOCK_PAUSE = 20;
+
 /** Milliseconds that running calls get to end when the daemon stops; containers go on in any case. */
 const STOP_GRACE = 3_000;
 
@@ -49,7 +53,7 @@ export async function startDaemon(
   await using stack = new AsyncDisposableStack();
   const boot = bootId();
   for (const folder of [config.root, config.state]) kernel.mkdirs(folder, 0o700);
-  stack.use(holdLock(config.root));
+  stack.use(await holdLock(config.root));
   stack.use(keepExecutable(kernel, config.root));
   favour(logger);
   limitHeaps();
@@ -233,10 +237,16 @@ function releaseMemoryWhenIdle(pods: Pods): Disposable {
   return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 
-/** The store has one writer: the lock goes with the process, however it ends. */
-function holdLock(root: string): Disposable {
-  const lock = lockFile(kernel, `${root}/lock`);
-  if (lock) return lock;
+/**
+ * The store has one writer: the lock goes with the process, however it ends. What that process was about to start has it a
+ * little longer, until it is a program of its own.
+ */
+async function holdLock(root: string): Promise<Disposable> {
+  for (const deadline = performance.now() + LOCK_PATIENCE; performance.now() < deadline;) {
+    const lock = lockFile(kernel, `${root}/lock`);
+    if (lock) return lock;
+    await new Promise((resolve) => setTimeout(resolve, LOCK_PAUSE));
+  }
   throw new Error(
     `${root}/lock is held: another skiff serves from this root folder; stop it, or give this one a \`root\` of its own`,
   );

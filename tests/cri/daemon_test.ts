@@ -6,7 +6,7 @@ import { Instance } from "../support/instance.ts";
 import { TestNode } from "../support/node.ts";
 import { Workbench } from "../support/pods.ts";
 import { onSkiff } from "../support/runtime_under_test.ts";
-import { sleep, tryRun } from "../support/command.ts";
+import { sleep, tryRun, waitUntil } from "../support/command.ts";
 import { exists, tools } from "../support/tools.ts";
 import { rootTest } from "../support/root_test.ts";
 
@@ -67,6 +67,20 @@ test("A socket that a dead daemon left behind is taken over", async (_node, daem
   assert(exists(daemon.socket), "the socket file is gone by itself");
   await daemon.start();
 });
+
+test(
+  "The lock that a killed daemon's unborn child still has holds a start up, and does not end it",
+  async (node, daemon) => {
+    await daemon.start();
+    await daemon.kill9();
+    const lock = `${daemon.root}/lock`;
+    const child = new Deno.Command("flock", { args: ["--no-fork", lock, "sleep", "0.7"] }).spawn();
+    await waitUntil("the lock is held", async () => (await tryRun("flock", ["--nonblock", lock, "true"])).code !== 0);
+    const took = await daemon.start();
+    assert(took > 300, `it began after ${took} ms, beside the lock's holder`);
+    await child.status;
+  },
+);
 
 test("SIGTERM while calls run: the daemon ends, and the calls end with an answer", async (_node, daemon) => {
   await daemon.start();
