@@ -70,7 +70,7 @@ test("A socket that a dead daemon left behind is taken over", async (_node, daem
 
 test(
   "The lock that a killed daemon's unborn child still has holds a start up, and does not end it",
-  async (node, daemon) => {
+  async (_node, daemon) => {
     await daemon.start();
     await daemon.kill9();
     const lock = `${daemon.root}/lock`;
