@@ -9,10 +9,9 @@ import {
   type Programs,
   S_IFIFO,
   S_IFMT,
-  SIGKILL,
 } from "../../sys/mod.ts";
-import { linesOf, startChild } from "../child_start.ts";
 import type { LayerStore } from "../layer_store.ts";
+import { runTask, TaskFailure } from "../task_child.ts";
 import type { ImageRecord } from "../types.ts";
 import { type ExportedImage, layerEntry, type LayerFiles, planExport } from "./export_plan.ts";
 import type { ExportEvent, ExportTask, LayerEntry } from "./types.ts";
@@ -164,31 +163,10 @@ export class Exporter {
     output: number | undefined,
     { signal, onBytes }: { signal?: AbortSignal; onBytes: (bytes: number) => void },
   ): Promise<void> {
-    const { child, input, events } = startChild(this.#kernel, this.#programs, "__export", output);
-    const stop = () => child.kill(SIGKILL);
-    signal?.addEventListener("abort", stop);
-    let failure = "";
-    const take = (line: string) => {
-      if (!line.startsWith("{")) return void (failure ||= line);
-      const event = JSON.parse(line) as ExportEvent;
-      if (event.event === "progress") onBytes(event.bytes);
-      else failure = event.message;
-    };
-    try {
-      const given = input.write(new TextEncoder().encode(JSON.stringify(task))).catch(() => {}).finally(() =>
-        input.close()
-      );
-      for await (const lines of linesOf(events, MAX_LINE)) lines.forEach(take);
-      await given;
-      const { code } = await child.status;
-      signal?.throwIfAborted();
-      if (code !== 0) throw new RpcError(Code.INTERNAL, `the export failed: ${failure || `exit code ${code}`}`);
-    } finally {
-      signal?.removeEventListener("abort", stop);
-      input.close();
-      events.close();
-      child.kill(SIGKILL);
-      await child.status;
-    }
+    const onEvent = ({ bytes }: { bytes: number }) => onBytes(bytes);
+    const options = { task, output, maxLine: MAX_LINE, onEvent, signal };
+    await runTask<ExportEvent>(this.#kernel, this.#programs, "__export", options).catch((error) => {
+      throw error instanceof TaskFailure ? new RpcError(Code.INTERNAL, `the export failed: ${error.message}`) : error;
+    });
   }
 }

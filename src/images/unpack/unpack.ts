@@ -1,6 +1,6 @@
 import { Code, RpcError } from "../../rpc/status.ts";
-import { EDQUOT, ENOSPC, type Kernel, type Programs, SIGKILL } from "../../sys/mod.ts";
-import { linesOf, startChild } from "../child_start.ts";
+import { EDQUOT, ENOSPC, type Kernel, type Programs } from "../../sys/mod.ts";
+import { runTask, TaskFailure } from "../task_child.ts";
 import type { FolderUsage, UnpackEvent, UnpackTask } from "./types.ts";
 
 const MAX_LINE = 1 << 16;
@@ -15,37 +15,18 @@ export async function unpackImage(
   task: UnpackTask,
   signal?: AbortSignal,
 ): Promise<FolderUsage> {
-  signal?.throwIfAborted();
-  const { child, input, events } = startChild(kernel, programs, "__unpack");
-  const stop = () => child.kill(SIGKILL);
-  signal?.addEventListener("abort", stop);
-  let result: UnpackEvent | undefined;
-  let noise = "";
+  let usage: FolderUsage | undefined;
+  const onEvent = ({ usedBytes, inodesUsed }: FolderUsage) => usage = { usedBytes, inodesUsed };
   try {
-    await input.write(new TextEncoder().encode(JSON.stringify(task))).catch(() => {});
-    input.close();
-    for await (const lines of linesOf(events, MAX_LINE)) {
-      for (const line of lines) {
-        if (line.startsWith("{")) result = JSON.parse(line) as UnpackEvent;
-        else noise ||= line;
-      }
-    }
-    const { code } = await child.status;
-    signal?.throwIfAborted();
-    if (code === 0 && result?.event === "done") {
-      return { usedBytes: result.usedBytes, inodesUsed: result.inodesUsed };
-    }
-    throw failureOf(task, result?.event === "error" ? result : { message: noise || `exit code ${code}` });
-  } finally {
-    signal?.removeEventListener("abort", stop);
-    input.close();
-    events.close();
-    child.kill(SIGKILL);
-    await child.status;
+    await runTask<UnpackEvent>(kernel, programs, "__unpack", { task, maxLine: MAX_LINE, onEvent, signal });
+    if (!usage) throw new TaskFailure("it ended without saying what it had made");
+    return usage;
+  } catch (error) {
+    throw error instanceof TaskFailure ? failureOf(task, error) : error;
   }
 }
 
-function failureOf({ image }: UnpackTask, { message, code }: { message: string; code?: number }): RpcError {
+function failureOf({ image }: UnpackTask, { message, code }: TaskFailure): RpcError {
   const isFull = code === ENOSPC || code === EDQUOT;
   return new RpcError(
     isFull ? Code.RESOURCE_EXHAUSTED : Code.FAILED_PRECONDITION,
