@@ -11,12 +11,10 @@ import {
   SIGKILL,
 } from "../sys/mod.ts";
 import type { FetchCommand, FetchEvent, FetchSource, ParseEvent, ParseTask } from "./child_events.ts";
-import { CHILD_NICE, linesOf, Pipes } from "./child_start.ts";
+import { CHILD_NICE, linesOf, Pipes, SET_ASIDE_AFTER } from "./child_start.ts";
 import { readParseEvent } from "./parse_events.ts";
 import { childEnvironment, type ChildEnvironmentOptions } from "./child_environment.ts";
 
-/** Milliseconds; a move to another cgroup costs some itself, and a small image is here by then. */
-const SET_ASIDE_AFTER = 150;
 /** Bytes between the two, so that they take turns less often. */
 const PIPE_LENGTH = 1 << 20;
 

@@ -5,6 +5,9 @@ import { LineSplitter } from "./child_events.ts";
 /** Of processes that have time, see setpriority(2): they get a third of the processor time of what runs beside them. */
 export const CHILD_NICE = 5;
 
+/** Milliseconds; a move to another cgroup costs some itself, and a small image is here by then. */
+export const SET_ASIDE_AFTER = 150;
+
 /** Pipes whose ends are closed together, but for those that somebody keeps. */
 export class Pipes implements Disposable {
   #kernel: Kernel;

@@ -120,7 +120,7 @@ export class ImageService implements Images, AsyncDisposable {
       freeUnfinished: () => this.#unfinished.drop(),
       isComplete: (id, digest) => this.#catalog.isComplete(id, digest),
       unpack: async (diffIds, signal) => {
-        await Promise.all(diffIds.map((diffId) => this.#layers.unpacked(diffId, signal)));
+        await Promise.all(diffIds.map((diffId) => this.#layers.unpacked(diffId, { signal, setAside })));
       },
       mustUnpack: async () => (await this.facts()).layers === "folder",
       setAside,

@@ -10,7 +10,7 @@ import {
 } from "../sys/mod.ts";
 import { Slots } from "./slots.ts";
 import type { FolderUsage, UnpackTask } from "./unpack/types.ts";
-import { unpackImage } from "./unpack/unpack.ts";
+import { unpackImage, type UnpackOptions } from "./unpack/unpack.ts";
 
 export interface LayerFoldersOptions {
   root: string;
@@ -79,14 +79,14 @@ export class LayerFolders {
   async make(
     name: string,
     image: string,
-    { made, signal }: { made?: (usage: FolderUsage) => Promise<void>; signal?: AbortSignal } = {},
+    { made, ...options }: { made?: (usage: FolderUsage) => Promise<void> } & UnpackOptions = {},
   ): Promise<void> {
     await this.#queue.run(name, async () => {
       if (this.has(name)) return;
       const staging = `${this.#staging}/${crypto.randomUUID()}`;
       this.#kernel.mkdir(staging, 0o700);
       try {
-        const usage = await this.#unpack({ image, folder: staging, entries: this.#entries }, signal);
+        const usage = await this.#unpack({ image, folder: staging, entries: this.#entries }, options);
         await this.#contents.run();
         this.#kernel.rename(`${staging}/tree`, this.path(name));
         await this.#names.run();
@@ -97,9 +97,9 @@ export class LayerFolders {
     });
   }
 
-  async #unpack(task: UnpackTask, signal: AbortSignal | undefined): Promise<FolderUsage> {
-    using _slot = await this.#slots.acquire(signal ?? new AbortController().signal);
-    return await unpackImage(this.#kernel, this.#programs, task, signal);
+  async #unpack(task: UnpackTask, options: UnpackOptions): Promise<FolderUsage> {
+    using _slot = await this.#slots.acquire(options.signal ?? new AbortController().signal);
+    return await unpackImage(this.#kernel, this.#programs, task, options);
   }
 
   /** Gone at once by name; settles when the space is free. Nothing there is fine. */

@@ -20,6 +20,7 @@ import { readNotes, type StagedLayer, writeNote } from "./staged_layers.ts";
 import { isLayerFile, partName } from "./staging.ts";
 import type { ImageTable, LayerRecord } from "./types.ts";
 import type { FolderUsage } from "./unpack/types.ts";
+import type { UnpackOptions } from "./unpack/unpack.ts";
 
 /** Milliseconds. */
 const WRITER_TIMEOUT = 500;
@@ -125,9 +126,9 @@ export class LayerStore {
    * The path of the layer as a folder, which is made of its file unless it is there.
    * @throws {RpcError} RESOURCE_EXHAUSTED when the disk is full, else FAILED_PRECONDITION.
    */
-  async unpacked(diffId: string, signal?: AbortSignal): Promise<string> {
+  async unpacked(diffId: string, options: UnpackOptions = {}): Promise<string> {
     const name = digestHex(diffId);
-    await this.folders.make(name, this.path(diffId), { signal, made: (usage) => this.#noteFolder(diffId, usage) });
+    await this.folders.make(name, this.path(diffId), { ...options, made: (usage) => this.#noteFolder(diffId, usage) });
     return this.folders.path(name);
   }
 

@@ -1,5 +1,5 @@
 import { type Kernel, type Programs, SIGKILL } from "../sys/mod.ts";
-import { linesOf, startChild } from "./child_start.ts";
+import { linesOf, SET_ASIDE_AFTER, startChild } from "./child_start.ts";
 
 interface ErrorEvent {
   event: "error";
@@ -20,6 +20,8 @@ export interface TaskOptions<Event extends { event: string }> {
   onEvent: (event: TaskEvent<Event>) => void;
   /** Kills it. */
   signal?: AbortSignal;
+  /** See {@link ImageServiceOptions}; of a task that takes a while. It goes on if this fails. */
+  setAside?: (pid: number) => Promise<void>;
 }
 
 /** Why a child could not do its task, in its own words. `code`: the error number of the system call that failed. */
@@ -38,12 +40,13 @@ export async function runTask<Event extends { event: string }>(
   kernel: Kernel,
   programs: Programs,
   word: string,
-  { task, output, maxLine, onEvent, signal }: TaskOptions<Event>,
+  { task, output, maxLine, onEvent, signal, setAside }: TaskOptions<Event>,
 ): Promise<void> {
   signal?.throwIfAborted();
   const { child, input, events } = startChild(kernel, programs, word, output);
   const stop = () => child.kill(SIGKILL);
   signal?.addEventListener("abort", stop);
+  const moves = setTimeout(() => setAside?.(child.pid).catch(() => {}), SET_ASIDE_AFTER);
   let error: ErrorEvent | undefined;
   let noise = "";
   const take = (line: string) => {
@@ -63,6 +66,7 @@ export async function runTask<Event extends { event: string }>(
     signal?.throwIfAborted();
     if (code !== 0) throw new TaskFailure(error?.message ?? (noise || `exit code ${code}`), error?.code);
   } finally {
+    clearTimeout(moves);
     signal?.removeEventListener("abort", stop);
     input.close();
     events.close();

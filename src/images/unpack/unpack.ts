@@ -1,9 +1,11 @@
 import { Code, RpcError } from "../../rpc/status.ts";
 import { EDQUOT, ENOSPC, type Kernel, type Programs } from "../../sys/mod.ts";
-import { runTask, TaskFailure } from "../task_child.ts";
+import { runTask, TaskFailure, type TaskOptions } from "../task_child.ts";
 import type { FolderUsage, UnpackEvent, UnpackTask } from "./types.ts";
 
 const MAX_LINE = 1 << 16;
+
+export type UnpackOptions = Pick<TaskOptions<UnpackEvent>, "signal" | "setAside">;
 
 /**
  * Makes an image into a folder: `tree` in `task.folder`, which is empty before, described to the last xattr. Not synced.
@@ -13,12 +15,12 @@ export async function unpackImage(
   kernel: Kernel,
   programs: Programs,
   task: UnpackTask,
-  signal?: AbortSignal,
+  options: UnpackOptions = {},
 ): Promise<FolderUsage> {
   let usage: FolderUsage | undefined;
   const onEvent = ({ usedBytes, inodesUsed }: FolderUsage) => usage = { usedBytes, inodesUsed };
   try {
-    await runTask<UnpackEvent>(kernel, programs, "__unpack", { task, maxLine: MAX_LINE, onEvent, signal });
+    await runTask<UnpackEvent>(kernel, programs, "__unpack", { ...options, task, maxLine: MAX_LINE, onEvent });
     if (!usage) throw new TaskFailure("it ended without saying what it had made");
     return usage;
   } catch (error) {

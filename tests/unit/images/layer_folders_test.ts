@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { kernel } from "../real_kernel.ts";
+import { type Programs, SIGCONT, SIGSTOP } from "../../../src/sys/mod.ts";
+import { kernel, programs } from "../real_kernel.ts";
 import { Code, RpcError } from "../../../src/rpc/status.ts";
 import { describeTree } from "./erofs_support.ts";
 import { buildImage, openStore, type TestStore, writeLayout } from "./support.ts";
@@ -95,6 +96,37 @@ Deno.test(
       await store.restart();
       assertEquals(namesIn(`${store.config.root}/trash`), []);
     }),
+);
+
+Deno.test(
+  "ImageService sets aside what unpacks for a pull, and not what a container waits for (root)",
+  root,
+  async () => {
+    const unpacking: number[] = [];
+    const aside: number[] = [];
+    // However small the layer is, it takes long enough.
+    const spawn: Programs["spawn"] = (path, args, options) => {
+      const child = programs.spawn(path, args, options);
+      if (args.includes("__unpack")) {
+        unpacking.push(child.pid);
+        child.kill(SIGSTOP);
+        setTimeout(() => child.kill(SIGCONT), 500);
+      }
+      return child;
+    };
+    const setAside = async (pid: number) => void aside.push(pid);
+    await using store = await openStore({}, undefined, { erofs: () => false, setAside, spawn });
+    // To find out what the kernel can do takes a folder, too.
+    await store.service.facts();
+    unpacking.length = 0;
+    await writeLayout(`${store.folder}/layout`, [{ image: B, name: "h.io/b:1" }]);
+    await store.service.importLayout(`${store.folder}/layout`, undefined, {});
+    await kernel.removeTree(folderOf(store, B.diffIds[0]));
+    await store.service.mountRootfs({ id: "c", image: image(store, "b"), readonly: false });
+    assertEquals([unpacking.length, unpacked(store)], [2, [hex(B.diffIds[0])]]);
+    assertEquals(unpacking.map((pid) => aside.includes(pid)), [true, false]);
+    await store.service.unmountRootfs("c");
+  },
 );
 
 Deno.test(

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
 import { type Config, defaultConfig } from "../../../src/config/mod.ts";
 import { ImageService } from "../../../src/images/mod.ts";
+import type { ImageServiceOptions } from "../../../src/images/images.ts";
 import type { ImageRecord, ImageTable, LayerRecord } from "../../../src/images/types.ts";
 import type { Logger } from "../../../src/observe/types.ts";
 import { Store } from "../../../src/pods/mod.ts";
@@ -113,15 +114,20 @@ export const openTable = (path: string) => new Store({ path, kernel, bootId: "" 
 export async function openStore(
   images: Partial<Config["images"]> = {},
   existing?: string,
-  { erofs = () => true }: { erofs?: () => boolean } = {},
+  { erofs = () => true, setAside, spawn }: {
+    erofs?: () => boolean;
+    setAside?: ImageServiceOptions["setAside"];
+    spawn?: Programs["spawn"];
+  } = {},
 ): Promise<TestStore> {
   const folder = existing ?? await Deno.makeTempDir({ prefix: "skiff-images-" });
   const config = { root: `${folder}/root`, state: `${folder}/state`, images: imagesConfig(images) };
   const table = new MemoryTable();
   const logger = new MemoryLogger();
   const open = async () => {
-    const machine = erofs() ? { kernel, programs } : withoutErofs;
-    const service = new ImageService({ config, ...machine, table, logger, openTable });
+    const machine = erofs() ? { kernel, programs } : { ...withoutErofs };
+    if (spawn) machine.programs = { ...machine.programs, spawn };
+    const service = new ImageService({ config, ...machine, table, logger, setAside, openTable });
     await service.start();
     return service;
   };

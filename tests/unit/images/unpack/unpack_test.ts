@@ -3,7 +3,7 @@ import { kernel, programs } from "../../real_kernel.ts";
 import { SUPERBLOCK_AREA, writeImage } from "../../../../src/images/erofs/image.ts";
 import { Inode, S_IFREG } from "../../../../src/images/erofs/inode.ts";
 import { BufferOutput } from "../../../../src/images/mount/buffer_output.ts";
-import { unpackImage } from "../../../../src/images/unpack/unpack.ts";
+import { unpackImage, type UnpackOptions } from "../../../../src/images/unpack/unpack.ts";
 import { Code, RpcError } from "../../../../src/rpc/status.ts";
 import { describeTree, mountLayer, run } from "../erofs_support.ts";
 import { directory, file, type Member, symlink, tar } from "../tar_builder.ts";
@@ -32,9 +32,9 @@ const members: Member[] = [
   ),
 ];
 
-async function unpackedTo(image: string, folder: string, signal?: AbortSignal) {
+async function unpackedTo(image: string, folder: string, options?: UnpackOptions) {
   await Deno.mkdir(folder);
-  return await unpackImage(kernel, programs, { image, folder, entries: 10_000 }, signal);
+  return await unpackImage(kernel, programs, { image, folder, entries: 10_000 }, options);
 }
 
 Deno.test("unpackImage() makes what the kernel shows of the image, and counts it (root)", root, async () => {
@@ -108,7 +108,7 @@ Deno.test("unpackImage() on a disk that is full says so, and one that is cancell
     await kernel.umount(small, 0);
   }
   const stop = new AbortController();
-  const running = unpackedTo(image, `${layer.folder}/cancelled`, stop.signal);
+  const running = unpackedTo(image, `${layer.folder}/cancelled`, { signal: stop.signal });
   stop.abort(new Error("no more"));
   await assertRejects(() => running, Error, "no more");
 });
