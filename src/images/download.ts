@@ -153,9 +153,10 @@ export class Downloads {
     const missing = wanted.filter((layer) => this.#isMissing(layer));
     const bytesTotal = packedBytes(missing);
     report({ phase: "pulling", layersTotal: wanted.length, layersDone: wanted.length - missing.length, bytesTotal });
-    await this.#requireSpace(bytesTotal);
+    const mustUnpack = await this.#dependencies.mustUnpack();
+    await this.#requireSpace(wanted, mustUnpack);
     await this.#allLayers({ source, first: station, wanted, progress, report, countBytes, signal: options.signal });
-    if (await this.#dependencies.mustUnpack()) {
+    if (mustUnpack) {
       options.onStep("unpack");
       await this.#dependencies.unpack(wanted.map(({ diffId }) => diffId), options.signal);
     }
@@ -325,9 +326,14 @@ export class Downloads {
     throw new RpcError(Code.FAILED_PRECONDITION, `indexes point to indexes more than ${MAX_INDEX_DEPTH} deep`);
   }
 
-  /** Unpacked layers are hardly ever smaller than packed ones: what cannot fit is not begun. */
-  async #requireSpace(bytes: number): Promise<void> {
-    const { kernel, layers, freeUnfinished } = this.#dependencies;
+  /** Layers, and folders of them, are hardly ever smaller than what came: what cannot fit is not begun. */
+  async #requireSpace(wanted: WantedLayer[], withFolders: boolean): Promise<void> {
+    const { kernel, layers, blobs, freeUnfinished } = this.#dependencies;
+    const bytes = packedBytes([
+      ...wanted.filter(({ diffId }) => !layers.get(diffId)),
+      ...wanted.filter((layer) => this.#keeps(layer) && !blobs.has(layer.blob.digest)),
+      ...withFolders ? wanted.filter(({ diffId }) => !layers.isUnpacked(diffId)) : [],
+    ]);
     const available = () => {
       const { blocksAvailable, blockSize } = kernel.statfs(layers.folder);
       return blocksAvailable * blockSize;
@@ -336,9 +342,10 @@ export class Downloads {
     await freeUnfinished();
     const free = available();
     if (bytes < free) return;
+    const form = withFolders ? ", each as a file and as a folder (this kernel mounts no EROFS)" : "";
     throw new RpcError(
       Code.RESOURCE_EXHAUSTED,
-      `the image's layers take at least ${bytes} bytes; ${layers.folder} has ${free} left: remove images, or give \`root\` a larger disk`,
+      `the image's layers take at least ${bytes} bytes${form}; ${layers.folder} has ${free} left: remove images, or give \`root\` a larger disk`,
     );
   }
 

@@ -132,6 +132,11 @@ export class LayerStore {
     return this.folders.path(name);
   }
 
+  /** True for a layer whose folder is there. */
+  isUnpacked(diffId: string): boolean {
+    return this.folders.has(digestHex(diffId));
+  }
+
   /** True for a folder of something that is here, or on its way, and for what has a name that is none of ours. */
   knowsFolder(name: string): boolean {
     if (!FOLDER_NAME.test(name)) return true;

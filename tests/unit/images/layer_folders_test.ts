@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { type Programs, SIGCONT, SIGSTOP } from "../../../src/sys/mod.ts";
 import { kernel, programs } from "../real_kernel.ts";
-import { Code, RpcError } from "../../../src/rpc/status.ts";
+import { Code, messageOf, RpcError } from "../../../src/rpc/status.ts";
 import { describeTree } from "./erofs_support.ts";
 import { buildImage, openStore, type TestStore, writeLayout } from "./support.ts";
 import { directory, file, tar } from "./tar_builder.ts";
@@ -128,6 +128,37 @@ Deno.test(
     await store.service.unmountRootfs("c");
   },
 );
+
+Deno.test("ImageService begins no pull for which there is no room as files and as folders (root)", root, async () => {
+  const noise = () => crypto.getRandomValues(new Uint8Array(1 << 16));
+  const large = tar(Array.from({ length: 50 }, (_, number) => file(`${number}`, noise())));
+  const [one, two] = [buildImage([large]), buildImage([large, tar([file("small")])])];
+  const folder = await Deno.makeTempDir({ prefix: "skiff-small-" });
+  await writeLayout(`${folder}/layout`, [{ image: one, name: "h.io/one:1" }]);
+  await writeLayout(`${folder}/more`, [{ image: two, name: "h.io/two:1" }]);
+  await Deno.mkdir(`${folder}/disk`);
+  kernel.mount("none", `${folder}/disk`, "tmpfs", 0, "size=6m");
+  {
+    const has = { erofs: false };
+    await using store = await openStore({}, `${folder}/disk`, { erofs: () => has.erofs });
+    const take = (name: string) => store.service.importLayout(`${folder}/${name}`, undefined, {});
+    const refused = async (name: string, saying: RegExp) => {
+      const error = await assertRejects(() => take(name), RpcError);
+      assertEquals([error.code, saying.test(messageOf(error))], [Code.RESOURCE_EXHAUSTED, true], messageOf(error));
+    };
+    await refused("layout", /take at least 6\d{6} bytes, each as a file and as a folder .* remove images/);
+    assertEquals(store.table.layers(), []);
+    // With EROFS there is room; without it there is none for the folder of a layer that is here.
+    has.erofs = true;
+    await store.restart();
+    await take("layout");
+    has.erofs = false;
+    await store.restart();
+    await refused("more", /take at least 3\d{6} bytes, each as a file and as a folder/);
+    assertEquals(store.table.layers().length, 1);
+  }
+  await kernel.removeTree(folder);
+});
 
 Deno.test(
   "ImageService unpacks at its first use what was pulled for EROFS, and drops folders that it needs no more (root)",
