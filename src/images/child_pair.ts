@@ -2,10 +2,10 @@ import { Code, messageOf, RpcError } from "../rpc/status.ts";
 import {
   type AsyncFd,
   asyncFd,
+  canRun,
   type Child,
   enlargePipe,
   type Kernel,
-  processIdentity,
   type Programs,
   selfCommand,
   SIGKILL,
@@ -54,6 +54,9 @@ export class ChildPair implements AsyncDisposable {
   #lastSign = performance.now();
   #parseEnded = false;
   #fetchEnded = false;
+  #isOver = false;
+  #endedEarly = false;
+  #heard = false;
   #parseError: { message: string; stream?: number } | undefined;
   #fetchError: RpcError | undefined;
   #noise = "";
@@ -93,16 +96,22 @@ export class ChildPair implements AsyncDisposable {
       this.#read(parseLines, 2 * task.limits.documentBytes + EXTRA_PARSE_LINE, (line) => this.#parseLine(line))
         .finally(() => {
           this.#parseEnded = true;
+          this.#endedEarly = !this.#isOver;
           this.#wake();
         }),
       this.#read(fetchLines, MAX_FETCH_LINE, (line) => this.#fetchLine(line)).finally(() => this.#fetchEnded = true),
     ]);
   }
 
-  /** False once one of them has ended, also before that was told. */
-  get isAlive(): boolean {
+  /** False once one of them has ended or was stopped (SIGSTOP), also before that was told. */
+  get canWork(): boolean {
     return !this.#parseEnded && !this.#fetchEnded &&
-      [this.#fetch, this.#parse].every(({ pid }) => processIdentity(pid, this.#kernel) !== undefined);
+      [this.#fetch, this.#parse].every(({ pid }) => canRun(pid, this.#kernel));
+  }
+
+  /** True where they ended before they were told to, and neither has said a word. Known once `next` has thrown. */
+  get endedUnheard(): boolean {
+    return this.#endedEarly && !this.#heard;
   }
 
   /**
@@ -158,6 +167,7 @@ export class ChildPair implements AsyncDisposable {
   }
 
   #over(): void {
+    this.#isOver = true;
     clearTimeout(this.#movesAside);
     this.#commands.close();
   }
@@ -173,6 +183,7 @@ export class ChildPair implements AsyncDisposable {
     try {
       for await (const lines of linesOf(fd, limit)) {
         this.#lastSign = performance.now();
+        this.#heard = true;
         lines.forEach(take);
       }
     } catch (error) {

@@ -103,23 +103,24 @@ export class Downloads {
 
   /** The index of a layout, to see what is in it. */
   async readIndex(source: FetchSource, reference: string, signal: AbortSignal): Promise<IndexEvent> {
-    await using station = await this.#stations.open(source, signal, () => {});
-    station.pair.send({ command: "manifest", reference, limit: this.#dependencies.config.limits.manifestBytes });
-    const event = await station.pair.next(signal);
-    if (event.event !== "index") throw unexpected(event);
-    return event;
+    return await this.#stations.use(source, { signal }, async ({ pair }) => {
+      pair.send({ command: "manifest", reference, limit: this.#dependencies.config.limits.manifestBytes });
+      const event = await pair.next(signal);
+      if (event.event !== "index") throw unexpected(event);
+      return event;
+    });
   }
 
   /** Fetches only the manifest, and has it looked at. */
   async inspect(source: FetchSource, start: string, check: ManifestCheck, signal: AbortSignal): Promise<void> {
-    await using station = await this.#stations.open(source, signal, () => {});
-    const { digest, manifest } = await this.#manifest(station.pair, start, signal);
-    await check(station.pair, [...new Set([digest, manifest.digest])], signal);
+    await this.#stations.use(source, { signal }, async ({ pair }) => {
+      const { digest, manifest } = await this.#manifest(pair, start, signal);
+      await check(pair, [...new Set([digest, manifest.digest])], signal);
+    });
   }
 
   /** @param start tag or digest; a digest is held to. */
   async fetch(source: FetchSource, start: string, options: DownloadOptions): Promise<DownloadedImage> {
-    const { layers, blobs, isComplete } = this.#dependencies;
     const progress: PullProgress = { phase: "resolving", bytesDone: 0, bytesTotal: 0, layersDone: 0, layersTotal: 0 };
     const report = (changes: Partial<PullProgress>) => options.onProgress({ ...Object.assign(progress, changes) });
     report({});
@@ -130,8 +131,17 @@ export class Downloads {
         before = bytes;
       };
     };
-    await using station = await this.#stations.open(source, options.signal, countBytes());
+    const { signal } = options;
+    return await this.#stations.use(
+      source,
+      { signal, onBytes: countBytes() },
+      (first) => this.#fetch({ source, first, progress, report, countBytes, signal }, start, options),
+    );
+  }
 
+  async #fetch(work: Omit<LayerWork, "wanted">, start: string, options: DownloadOptions): Promise<DownloadedImage> {
+    const { layers, blobs, isComplete } = this.#dependencies;
+    const { first: station, report } = work;
     options.onStep("manifest");
     const { digest, manifest, documents } = await this.#manifest(station.pair, start, options.signal);
     if (options.check) {
@@ -155,7 +165,7 @@ export class Downloads {
     report({ phase: "pulling", layersTotal: wanted.length, layersDone: wanted.length - missing.length, bytesTotal });
     const mustUnpack = await this.#dependencies.mustUnpack();
     await this.#requireSpace(wanted, mustUnpack);
-    await this.#allLayers({ source, first: station, wanted, progress, report, countBytes, signal: options.signal });
+    await this.#allLayers({ ...work, wanted });
     if (mustUnpack) {
       options.onStep("unpack");
       await this.#dependencies.unpack(wanted.map(({ diffId }) => diffId), options.signal);
@@ -195,8 +205,7 @@ export class Downloads {
         isFirst = false;
         await this.#claim(first, work);
       } else {
-        await using station = await this.#stations.open(source, signal, countBytes());
-        await this.#claim(station, work);
+        await this.#stations.use(source, { signal, onBytes: countBytes() }, (station) => this.#claim(station, work));
       }
     }
   }
@@ -223,11 +232,14 @@ export class Downloads {
     if (!slot) return await this.#batch(station, layers, work);
     const failed = new AbortController();
     const signal = AbortSignal.any([work.signal, failed.signal]);
-    const second = async () => {
-      await using other = await this.#stations.open(work.source, signal, work.countBytes(), slot);
-      await this.#batch(other, rest, { ...work, signal });
-    };
-    const shares = [this.#batch(station, half, { ...work, signal }), second()];
+    const shares = [
+      this.#batch(station, half, { ...work, signal }),
+      this.#stations.use(
+        work.source,
+        { signal, onBytes: work.countBytes(), slot },
+        (other) => this.#batch(other, rest, { ...work, signal }),
+      ),
+    ];
     for (const share of shares) share.catch((error) => failed.abort(error));
     // The first error that there is is the reason of any other.
     await Promise.allSettled(shares);

@@ -25,7 +25,8 @@ export async function main(_args: string[]): Promise<number> {
     for await (const command of commands) await fetcher.run(command as FetchCommand);
     return 0;
   } catch (error) {
-    report(failure(error));
+    // The parser, which ended too early then, says why.
+    if (!(error instanceof Deno.errors.BrokenPipe)) report(failure(error));
     return 1;
   }
 }

@@ -50,25 +50,35 @@ export class Stations implements AsyncDisposable {
   }
 
   /**
-   * Two children that fetch from `source`, with a staging folder of their own, as soon as there are few enough of them.
+   * Works with two children that fetch from `source`, in a staging folder of their own, as soon as there are few enough of
+   * them. What was ready may end in the moment in which it is taken (the kernel wants memory, somebody kills it): where it
+   * has said nothing by then, nothing has come of `work`, and it is begun once more, with new ones.
    *
    * @param onBytes told how many bytes of layers came so far.
    * @param slot that was acquired for them.
    */
-  async open(
+  async use<T>(
     source: FetchSource,
-    signal: AbortSignal,
-    onBytes: (bytes: number) => void,
-    slot?: Disposable,
-  ): Promise<Station> {
+    { signal, onBytes, slot }: { signal: AbortSignal; onBytes?: (bytes: number) => void; slot?: Disposable },
+    work: (station: Station) => Promise<T>,
+  ): Promise<T> {
     const isRegistry = source.kind === "registry";
-    await using stack = new AsyncDisposableStack();
+    using stack = new DisposableStack();
     if (isRegistry) stack.defer(() => this.#afterPull());
     stack.use(slot ?? await this.#slots.acquire(signal));
-    const { pair, staging } = stack.use((isRegistry ? this.#takeReady() : undefined) ?? this.#begin(isRegistry));
-    pair.begin(source, onBytes);
-    const owned = stack.move();
-    return { pair, staging, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+    const workOn = async (given: Station) => {
+      await using station = given;
+      station.pair.begin(source, onBytes ?? (() => {}));
+      return await work(station);
+    };
+    const ready = isRegistry ? this.#takeReady() : undefined;
+    if (!ready) return await workOn(this.#begin(isRegistry));
+    try {
+      return await workOn(ready);
+    } catch (error) {
+      if (signal.aborted || !ready.pair.endedUnheard) throw error;
+    }
+    return await workOn(this.#begin(true));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -121,7 +131,7 @@ export class Stations implements AsyncDisposable {
 
   #takeReady(): Station | undefined {
     const ready = this.#ready;
-    if (ready?.pair.isAlive === false) {
+    if (ready?.pair.canWork === false) {
       this.#dropReady().catch(() => {});
       return undefined;
     }

@@ -14,6 +14,7 @@ export { RecordingKernel } from "./recording.ts";
 export {
   bootId,
   boundingCapabilities,
+  canRun,
   isAlive,
   minOomScoreAdj,
   openProcess,

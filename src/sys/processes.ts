@@ -58,6 +58,12 @@ export function processIdentity(pid: number, kernel: Kernel = thisKernel): Proce
     : { pid, startTime: stat.startTime };
 }
 
+/** False where there is no such process, or only its corpse, or where it was stopped: by SIGSTOP, or a debugger. */
+export function canRun(pid: number, kernel: Kernel = thisKernel): boolean {
+  const state = processStat(pid, kernel)?.state;
+  return state !== undefined && !"ZXTt".includes(state);
+}
+
 /** The process group of `pid`: what a signal to everything that a program started goes to. */
 export function processGroup(pid: number, kernel: Kernel = thisKernel): number | undefined {
   return processStat(pid, kernel)?.group;

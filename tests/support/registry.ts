@@ -55,6 +55,15 @@ http: {addr: "127.0.0.1:${port}"}
     this.#child = undefined;
   }
 
+  /** Connections are accepted and nothing is answered, until {@link thaw}. */
+  freeze(): void {
+    this.#child?.kill("SIGSTOP");
+  }
+
+  thaw(): void {
+    this.#child?.kill("SIGCONT");
+  }
+
   /** See {@link RegistryStorage.add}. */
   add(...image: Parameters<RegistryStorage["add"]>): Promise<void> {
     return this.storage.add(...image);

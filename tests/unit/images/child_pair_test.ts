@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import "../real_kernel.ts";
+import { selfCommand } from "../real_kernel.ts";
 import { startTestRegistry } from "./registry_support.ts";
 import { buildImage, openStore } from "./support.ts";
 import { file, tar } from "./tar_builder.ts";
@@ -24,4 +24,22 @@ Deno.test({
     }
     await Deno.remove(certsDir, { recursive: true });
   },
+});
+
+Deno.test("skiff __fetch leaves it to the parser to say why it reads no more", async () => {
+  await using registry = startTestRegistry(buildImage([tar([file("a")])]));
+  const [program, ...args] = selfCommand("__fetch");
+  const child = new Deno.Command(program, { args, stdin: "piped", stdout: "piped", stderr: "piped" }).spawn();
+  await child.stdout.cancel();
+  const input = child.stdin.getWriter();
+  const endpoints = [{ url: `http://${registry.host}` }];
+  for (
+    const line of [
+      { kind: "registry", repository: "app", endpoints, stallMilliseconds: 5_000 },
+      { command: "manifest", reference: "1", limit: 1_000_000 },
+    ]
+  ) await input.write(new TextEncoder().encode(JSON.stringify(line) + "\n"));
+  const [{ code }, said] = await Promise.all([child.status, new Response(child.stderr).text()]);
+  assertEquals([code, said, registry.requests.length > 0], [1, "", true]);
+  await input.close().catch(() => {});
 });

@@ -1,23 +1,28 @@
-import { assert, assertEquals } from "@std/assert";
-import { processIdentity } from "../../../src/sys/mod.ts";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { messageOf } from "../../../src/rpc/status.ts";
+import { canRun, processIdentity } from "../../../src/sys/mod.ts";
 import { kernel } from "../real_kernel.ts";
-import { startTestRegistry } from "./registry_support.ts";
+import { startTestRegistry, type TestRegistry } from "./registry_support.ts";
 import { buildImage, openStore, type TestStore } from "./support.ts";
 import { file, tar } from "./tar_builder.ts";
 
 const root = { ignore: Deno.uid() !== 0 };
 
+/** What a file of /proc says; nothing where its thread or process has ended. */
+function said(path: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch {
+    return "";
+  }
+}
+
 /** Pids of this process's children that fetch and parse. */
 function children(): number[] {
-  return [...Deno.readDirSync("/proc/self/task")].flatMap(({ name }) =>
-    Deno.readTextFileSync(`/proc/self/task/${name}/children`).split(" ").filter(Boolean).map(Number)
-  ).filter((pid) => {
-    try {
-      return /__fetch|__parse/.test(Deno.readTextFileSync(`/proc/${pid}/cmdline`));
-    } catch {
-      return false;
-    }
-  }).sort();
+  return [...Deno.readDirSync("/proc/self/task")]
+    .flatMap(({ name }) => said(`/proc/self/task/${name}/children`).split(" ").filter(Boolean).map(Number))
+    .filter((pid) => /__fetch|__parse/.test(said(`/proc/${pid}/cmdline`)))
+    .sort();
 }
 
 async function until(what: string, condition: () => boolean): Promise<void> {
@@ -33,7 +38,7 @@ const staged = (store: TestStore) => kernel.readDirectory(`${store.config.root}/
 
 async function pulling(
   keepReadySeconds: number,
-  test: (store: TestStore, pull: () => Promise<void>) => Promise<void>,
+  test: (store: TestStore, pull: () => Promise<void>, registry: TestRegistry) => Promise<void>,
 ): Promise<void> {
   await using registry = startTestRegistry(buildImage([tar([file("a", "content")])]));
   await using store = await openStore({
@@ -43,7 +48,32 @@ async function pulling(
   await test(store, async () => {
     const { id } = await store.service.pull(`${registry.host}/app:1`, undefined, {});
     await store.service.remove(id, () => []);
-  });
+  }, registry);
+}
+
+/** Pids of [fetcher, parser]. */
+function pairOf(pids: number[]): [number, number] {
+  const isFetcher = (pid: number) => said(`/proc/${pid}/cmdline`).includes("__fetch");
+  return [pids.find(isFetcher)!, pids.find((pid) => !isFetcher(pid))!];
+}
+
+/** Begins a pull, and has `meddle` do its worst when its children have asked for what `path` ends in, each time anew. */
+async function meddledWith(
+  registry: TestRegistry,
+  pull: () => Promise<void>,
+  path: RegExp,
+  meddle: (pair: [number, number], time: number) => Promise<void> | void,
+): Promise<void> {
+  let times = 0;
+  registry.misbehave = async (_, asked) => {
+    if (path.test(asked)) await meddle(pairOf(children()), ++times);
+    return undefined;
+  };
+  try {
+    await pull();
+  } finally {
+    registry.misbehave = () => undefined;
+  }
 }
 
 Deno.test(
@@ -94,6 +124,95 @@ Deno.test("Stations: a pull whose ready children have died begins with new ones 
       Deno.kill(doomed, "SIGKILL");
       await until("it has died", () => processIdentity(doomed, kernel) === undefined);
       await pull();
+    }
+    assert(staged(store) <= 1);
+  });
+  assertEquals(children(), []);
+});
+
+const MANIFEST = /\/manifests\/1$/;
+const kill = (pid: number) => {
+  try {
+    Deno.kill(pid, "SIGKILL");
+  } catch (error) {
+    // The fetcher's end is the parser's, too.
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+};
+
+for (
+  const [which, end] of [
+    ["the fetcher", ([fetcher]) => kill(fetcher)],
+    ["the parser", ([, parser]) => kill(parser)],
+    ["both", (pair) => pair.forEach(kill)],
+    ["both, stopped before,", (pair) => {
+      for (const pid of pair) Deno.kill(pid, "SIGSTOP");
+      pair.forEach(kill);
+    }],
+  ] as [string, (pair: [number, number]) => void][]
+) {
+  Deno.test(
+    `Stations: a pull goes on with new children where ${which} died before a word was said, having been ready (root)`,
+    root,
+    async () => {
+      await pulling(3_600, async (store, pull, registry) => {
+        await pull();
+        await until("two children are ready", isReady);
+        const ready = children();
+        const seen: number[][] = [];
+        await meddledWith(registry, pull, MANIFEST, async (pair, time) => {
+          seen.push([...pair].sort());
+          if (time > 1) return;
+          end(pair);
+          // The answer goes out when the daemon has seen it: what is left of the pair must not say the last word.
+          await until("the pair is gone", () => children().every((pid) => !pair.includes(pid)));
+        });
+        assertEquals(seen[0], ready);
+        assertEquals(seen.length, 2);
+        await until("two others are ready", isReady);
+        assertEquals(staged(store), 1);
+      });
+      assertEquals(children(), []);
+    },
+  );
+}
+
+Deno.test(
+  "Stations: a pull whose children die fails where they were started for it, or died once more, or had begun to tell (root)",
+  root,
+  async () => {
+    const died = "without saying why";
+    await pulling(0, async (_, pull, registry) => {
+      const alone = meddledWith(registry, pull, MANIFEST, (pair) => pair.forEach(kill));
+      assertStringIncludes(messageOf(await assertRejects(() => alone)), died);
+    });
+    await pulling(3_600, async (_, pull, registry) => {
+      for (const path of [MANIFEST, /\/blobs\//]) {
+        await pull();
+        await until("two children are ready", isReady);
+        let times = 0;
+        const killed = meddledWith(registry, pull, path, (pair, time) => {
+          times = time;
+          pair.forEach(kill);
+        });
+        assertStringIncludes(messageOf(await assertRejects(() => killed)), died);
+        assertEquals(times, path === MANIFEST ? 2 : 1);
+      }
+    });
+    assertEquals(children(), []);
+  },
+);
+
+Deno.test("Stations: a pull whose ready children are stopped begins with new ones (root)", root, async () => {
+  await pulling(3_600, async (store, pull) => {
+    for (const which of [0, 1]) {
+      await pull();
+      await until("two children are ready", isReady);
+      const stopped = children();
+      Deno.kill(stopped[which], "SIGSTOP");
+      await until("it has stopped", () => !canRun(stopped[which], kernel));
+      await pull();
+      assertEquals(children().filter((pid) => stopped.includes(pid)), []);
     }
     assert(staged(store) <= 1);
   });

@@ -2,6 +2,7 @@ import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import {
   bootId,
   boundingCapabilities,
+  canRun,
   isAlive,
   kernel,
   minOomScoreAdj,
@@ -40,6 +41,25 @@ Deno.test("processIdentity() survives a program name full of parentheses and spa
   assertEquals(signalProcess(identity, SIGKILL), false);
   assertEquals(processIdentity(child.pid), undefined);
   Deno.removeSync(folder, { recursive: true });
+});
+
+Deno.test("canRun() is false of a process that is stopped, of a corpse, and of none", async () => {
+  const child = programs.spawn("/bin/sleep", ["100"], {});
+  const is = async (expected: boolean) => {
+    for (let round = 0; round < 200 && canRun(child.pid) !== expected; round++) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    assertEquals(canRun(child.pid), expected);
+  };
+  await is(true);
+  Deno.kill(child.pid, "SIGSTOP");
+  await is(false);
+  Deno.kill(child.pid, "SIGCONT");
+  await is(true);
+  child.kill(SIGKILL);
+  await is(false);
+  await child.status;
+  assertEquals(canRun(child.pid), false);
 });
 
 Deno.test("processEnd() sees the end of a process that is not our child, and can be given up", async () => {
