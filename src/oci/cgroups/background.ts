@@ -25,11 +25,17 @@ export async function createBackgroundCgroup(
 ): Promise<BackgroundCgroup> {
   const shared = Object.entries(whole.paths).filter(([controller]) => controller in WEIGHTS);
   const placement = { ...whole, paths: Object.fromEntries(shared) };
-  await driver.create(placement, "background");
-  // systemd has set them, and would set them again to what it knows.
-  if (placement.unit === undefined) setWeights(kernel, shared);
+  const make = async () => {
+    await driver.create(placement, "background");
+    // systemd has set them, and would set them again to what it knows.
+    if (placement.unit === undefined) setWeights(kernel, shared);
+  };
+  await make();
   return {
-    attach: (pid) => driver.attach(placement, pid),
+    attach: async (pid) => {
+      if (!driver.exists(placement)) await make();
+      await driver.attach(placement, pid);
+    },
     removeEmpty: () => driver.removeEmpty(placement),
   };
 }

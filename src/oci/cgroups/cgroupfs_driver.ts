@@ -1,4 +1,5 @@
 import type { Kernel } from "../../sys/kernel.ts";
+import { ENOENT, isErrno } from "../../sys/mod.ts";
 import type { CgroupDriver, CgroupPlacement } from "../types.ts";
 import { cgroupTree, makeFolders, processesOf, removeFolder, removeFolderIfEmpty } from "./folders.ts";
 import { unlessGone } from "../unless_gone.ts";
@@ -59,6 +60,17 @@ export class CgroupfsDriver implements CgroupDriver {
   }
 
   async attach(placement: CgroupPlacement, pid: number): Promise<void> {
+    try {
+      await this.#enter(placement, pid);
+    } catch (error) {
+      if (!isErrno(error, ENOENT)) throw error;
+      // While it was empty, anybody could remove it.
+      this.create(placement);
+      await this.#enter(placement, pid);
+    }
+  }
+
+  async #enter(placement: CgroupPlacement, pid: number): Promise<void> {
     const files = [...this.#everywhere(placement)].map((path) => `${path}/cgroup.procs`);
     await Promise.all(files.map((file) => this.#kernel.writeControlOffThread(file, String(pid))));
   }

@@ -22,6 +22,15 @@ Deno.test({
     assertEquals(kernel.readText(`${beside}/${weight[0]}`).trim(), weight[1]);
     child.kill(SIGKILL);
     await child.status;
+    // Whoever tidies up takes empty ones away: they are made again.
+    for (const each of [...Object.values(monitors.paths), beside]) kernel.rmdir(each);
+    const second = programs.spawn("/bin/busybox", ["sleep", "600"], {});
+    await driver.attach(monitors, second.pid);
+    await pulls.attach(second.pid);
+    assertEquals(kernel.readText(`${beside}/${weight[0]}`).trim(), weight[1]);
+    assert(monitors.paths.pids === undefined || kernel.exists(monitors.paths.pids));
+    second.kill(SIGKILL);
+    await second.status;
     await stack.disposeAsync();
     assertEquals([folder, beside].filter((path) => kernel.exists(path)), []);
   },
