@@ -9,7 +9,7 @@ export interface OwnCgroups {
   pulls: BackgroundCgroup;
 }
 
-/** Makes the cgroups of our own programs below `parent`, or beside it; what of them is empty goes with `stack`. */
+/** Makes the cgroups of our own programs, monitors below `parent`, pulls beside it; what of them is empty goes with `stack`. */
 export async function makeOwnCgroups(
   kernel: Kernel,
   driver: CgroupDriver,
@@ -38,10 +38,10 @@ function upFrom(path: string): string[] {
 
 /**
  * A weight counts among siblings alone: below the monitors, who seldom want a processor, pulls would have the weight of
- * all of them, and take it from the pods. systemd nests slices by their names, so there they stay below.
+ * all of them, and take it from the pods. systemd nests slices by the dashes in their names, so there it is another sign.
  */
 function pullsOf(path: string): string {
-  return path.endsWith(".slice") ? childOf(path, "pulls") : `${path}-pulls`;
+  return path.endsWith(".slice") ? path.replace(/\.slice$/, "_pulls.slice") : `${path}-pulls`;
 }
 
 /** A slice's children have its name before theirs. */

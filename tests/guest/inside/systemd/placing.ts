@@ -16,12 +16,16 @@ export async function tellsTheKubelet({ client, node }: Workbench): Promise<void
   assertEquals(JSON.parse(info.cgroups), { driver: "systemd", version: 2 });
   assertEquals(await unitsLike(`${node.name}*.slice`), [
     `${node.name}-monitors-monitors.slice`,
-    `${node.name}-monitors-pulls.slice`,
     `${node.name}-monitors.slice`,
+    `${node.name}-monitors_pulls.slice`,
     `${node.name}.slice`,
   ]);
-  const pulls = `${node.name}-monitors-pulls.slice`;
-  assertEquals(await properties(pulls, "ActiveState", "CPUWeight"), { ActiveState: "active", CPUWeight: "10" });
+  const pulls = `${node.name}-monitors_pulls.slice`;
+  assertEquals(await properties(pulls, "ActiveState", "CPUWeight", "ControlGroup"), {
+    ActiveState: "active",
+    CPUWeight: "10",
+    ControlGroup: `/${node.name}.slice/${pulls}`,
+  });
 }
 
 export async function refusesOtherParents(bench: Workbench): Promise<void> {

@@ -133,23 +133,26 @@ Deno.test("SystemdCgroupDriver: what the other driver has made is still found an
   assertEquals([kernel.exists("/cg/pods/pod1"), kernel.exists("/cg/pods"), units.calls], [false, true, []]);
 });
 
-Deno.test("makeOwnCgroups(): slices for monitors and pulls below the configured one, which go when they are empty", async () => {
-  const { driver, units, kernel } = driverOn(v2);
-  const stack = new AsyncDisposableStack();
-  const own = await makeOwnCgroups(kernel, driver, "skiff-monitors.slice", stack);
-  assertEquals(own.monitors.unit, "skiff-monitors-monitors.slice");
-  assertEquals(units.started("skiff-monitors-pulls.slice").IOWeight, 10n);
-  await own.pulls.attach(9);
-  assertEquals((units.calls.at(-1)![2] as unknown[]).slice(-2), [["Slice", "s", "skiff-monitors-pulls.slice"], [
-    "PIDs",
-    "au",
-    [9],
-  ]]);
-  await stack.disposeAsync();
-  assertEquals(units.calls.slice(-4).map(([, unit]) => unit), [
-    "skiff-monitors-monitors.slice",
-    "skiff-monitors-pulls.slice",
-    "skiff-monitors.slice",
-    "skiff.slice",
-  ]);
-});
+for (
+  const [parent, pulls, above] of [
+    ["skiff-monitors.slice", "skiff-monitors_pulls.slice", "skiff.slice"],
+    ["monitors.slice", "monitors_pulls.slice", undefined],
+  ] as const
+) {
+  Deno.test(`makeOwnCgroups(): monitors are below ${parent}, pulls beside it, and they go when they are empty`, async () => {
+    const { driver, units, kernel } = driverOn(v2);
+    const stack = new AsyncDisposableStack();
+    const own = await makeOwnCgroups(kernel, driver, parent, stack);
+    const monitors = parent.replace(".slice", "-monitors.slice");
+    assertEquals(own.monitors.unit, monitors);
+    assertEquals(units.started(pulls).IOWeight, 10n);
+    // systemd has a slice where its name says.
+    const folderOf = (path: string) => path.slice(0, path.lastIndexOf("/"));
+    assertEquals(folderOf(driver.parentOf(pulls)), folderOf(driver.parentOf(parent)));
+    await own.pulls.attach(9);
+    assertEquals((units.calls.at(-1)![2] as unknown[]).slice(-2), [["Slice", "s", pulls], ["PIDs", "au", [9]]]);
+    await stack.disposeAsync();
+    const stopped = units.calls.filter(([call]) => call === "stop").map(([, unit]) => unit);
+    assertEquals(stopped, [monitors, pulls, parent, ...(above ? [above] : [])]);
+  });
+}
