@@ -11,42 +11,17 @@ import { waitUntil } from "../support/command.ts";
 import { assertRefused } from "../support/pods.ts";
 import { Code } from "../support/client.ts";
 import { rootTest } from "../support/root_test.ts";
-import { layeredImages } from "./layered_images.ts";
 import { buildShim, OldKernel } from "./old_kernel.ts";
+import { goodImages as cases, serveLayeredImages, storageLife } from "./storage_life.ts";
 import { differences, type Tree, TreeReader } from "./trees.ts";
-
-const cases = layeredImages.filter(({ refused }) => refused === undefined);
 
 function test(name: string, body: (node: TestNode) => Promise<void>): void {
   rootTest(name, async () => {
     await using node = await TestNode.start();
     await buildShim(node);
-    for (const { name, image } of cases) await node.registry.add(`layered/${name}`, "1", image);
+    await serveLayeredImages(node);
     await body(node);
   });
-}
-
-/** What each image shows as a volume, and what a container does on top of layers; everything goes again. */
-async function life(node: TestNode, daemon: OldKernel, reader: TreeReader): Promise<{ trees: Tree[]; mounts: string }> {
-  await using bench = new Workbench(daemon);
-  await bench.pull();
-  const names = cases.map(({ name }) => node.image(`layered/${name}:1`));
-  for (const name of names) await bench.pull(name);
-  const mounts = names.map((image, index) => ({ containerPath: `/v/${index}`, readonly: true, image: { image } }));
-  const container = await bench.run({ mounts });
-  assertEquals(
-    await bench.sh(container, "rm /etc/group; echo new >/etc/passwd; cat /etc/passwd; ls /etc/group; true"),
-    "new",
-  );
-  const table = Deno.readTextFileSync(`/proc/${node.holder.pid}/mountinfo`);
-  const trees: Tree[] = [];
-  for (const index of names.keys()) trees.push(await reader.read(`${daemon.state}/rootfs/${container.id}.${index}`));
-  // What is mounted is found again by a new process.
-  await daemon.restart();
-  assertEquals(await bench.sh(container, "cat /etc/passwd"), "new");
-  await bench.remove(container.sandbox.id);
-  for (const name of names) await bench.client.removeImage({ image: { image: name } });
-  return { trees, mounts: table };
 }
 
 test("loop devices and mount(2) show the same images as files and lowerdir+", async (node) => {
@@ -64,7 +39,7 @@ test("loop devices and mount(2) show the same images as files and lowerdir+", as
     assertEquals(/erofs-loop \(/.test(storage.why), form === "folder", storage.why);
     assertEquals(storage.why === "", calls === "");
     if (storage.why !== "") assertStringIncludes(daemon.log(), "storage does not work as well as it could");
-    const { trees, mounts } = await life(node, daemon, reader);
+    const { trees, mounts } = await storageLife(node, daemon, reader);
     const below = (folder: string) =>
       mounts.split("\n").filter((line) => line.split(" ")[4]?.startsWith(`${daemon.state}/${folder}/`));
     assert(below("layers").length > 0 && below("rootfs").length > 0);

@@ -5,11 +5,13 @@ import { suite } from "../../support/suite.ts";
 import { swapAndStatistics } from "./figures.ts";
 import { forksAreKilled, limitsAreSet, privilegedHasAll } from "./limits.ts";
 import { knowsItsNode, layersOverLoopDevices } from "./node.ts";
+import { foldersWithoutErofs } from "./without_erofs.ts";
 
 const { test } = suite();
 
 test("The daemon knows that it is on cgroup v2, with every capability, on Linux 6.1", knowsItsNode);
 test("Layers are mounted over loop devices, once each, and overlaid by mount(2)", layersOverLoopDevices);
+test("Without EROFS in the kernel, layers are folders that show the same", foldersWithoutErofs);
 for (const runtime of ["runc", "crun"]) {
   test(`crictl with ${runtime}: a pod's life`, (bench) => life(bench, runtime));
   test(`${runtime}: limits, unified and negative oom scores of a request are in the kernel's files`, (bench) =>
