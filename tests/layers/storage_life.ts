@@ -18,10 +18,11 @@ export async function storageLife(
   node: TestNode,
   daemon: Instance,
   reader: TreeReader,
+  images = goodImages,
 ): Promise<{ trees: Tree[]; mounts: string }> {
   await using bench = new Workbench(daemon);
   await bench.pull();
-  const names = goodImages.map(({ name }) => node.image(`layered/${name}:1`));
+  const names = images.map(({ name }) => node.image(`layered/${name}:1`));
   for (const name of names) await bench.pull(name);
   const mounts = names.map((image, index) => ({ containerPath: `/v/${index}`, readonly: true, image: { image } }));
   const container = await bench.run({ mounts });

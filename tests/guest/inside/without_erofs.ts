@@ -6,6 +6,8 @@ import { run } from "../../support/command.ts";
 import { Instance } from "../../support/instance.ts";
 import type { Workbench } from "../../support/pods.ts";
 
+/** Emulated, a pull takes seconds. */
+const images = goodImages.filter((_, index) => index % 4 === 0);
 const LOADER = "/proc/sys/kernel/modprobe";
 
 /** The same images on a kernel with EROFS, and on the same kernel without: what they show is equal. */
@@ -18,7 +20,7 @@ export async function foldersWithoutErofs({ node }: Workbench): Promise<void> {
     const { layers, why } = JSON.parse((await daemon.client.status({ verbose: true })).info.storage);
     assertEquals(layers, form);
     assertStringIncludes(why, form === "folder" ? "erofs-loop (" : "erofs-file (");
-    const { trees, mounts } = await storageLife(node, daemon, reader);
+    const { trees, mounts } = await storageLife(node, daemon, reader, images);
     assertEquals(/ - erofs /.test(mounts), form === "erofs-loop");
     await daemon.stop();
     return trees;
@@ -30,7 +32,7 @@ export async function foldersWithoutErofs({ node }: Workbench): Promise<void> {
   try {
     assert(!/\berofs$/m.test(await Deno.readTextFile("/proc/filesystems")));
     const shown = await show("folder");
-    shown.forEach((tree, index) => assertEquals(differences(tree, expected[index]), [], goodImages[index].name));
+    shown.forEach((tree, index) => assertEquals(differences(tree, expected[index]), [], images[index].name));
   } finally {
     await Deno.writeTextFile(LOADER, loader);
     await run("modprobe", ["erofs"]);
