@@ -36,5 +36,6 @@ export const hiddenCommands: Readonly<Record<string, () => Promise<{ main(args: 
   __unpack: () => import("../images/unpack/unpack_child.ts"),
   __export: () => import("../images/transfer/export_child.ts"),
   __images: () => import("../images/serving/serve_child.ts"),
+  __store: () => import("../images/additional_child.ts"),
   __verify: () => import("../images/trust/verify_child.ts"),
 };

@@ -133,7 +133,7 @@ export const images = section<Config["images"]>("Images and registries.", {
     doc:
       "Image stores that are only read, each the `root` folder of a skiff (on a network or read-only file system, for " +
       "example): their images are listed, used and mounted from there, and a pull leaves out the layers that they have. They " +
-      "are read when the daemon starts. Whoever can write to one decides what runs on this node. See docs/images.md.",
+      "are read when the daemon starts, and again when they have changed. Whoever can write to one decides what runs on this node. See docs/images.md.",
     default: [],
     reload: "restart",
     allowed: "absolute paths",

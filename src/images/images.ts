@@ -2,7 +2,7 @@ import type { Config } from "../config/types.ts";
 import type { Logger } from "../observe/types.ts";
 import { Code, RpcError } from "../rpc/status.ts";
 import type { Kernel, Programs } from "../sys/mod.ts";
-import { AdditionalStores, type OpenTable } from "./additional_stores.ts";
+import { AdditionalStores, type OpenTable, type StoreTimes } from "./additional_stores.ts";
 import { requireFiles, requireImage } from "./artifact.ts";
 import { BlobStore } from "./blob_store.ts";
 import { Catalog } from "./catalog.ts";
@@ -49,6 +49,8 @@ export interface ImageServiceOptions {
   setAside?: (pid: number) => Promise<void>;
   /** See {@link AdditionalStores}. */
   openTable: OpenTable;
+  /** See {@link AdditionalStores}. */
+  storeTimes?: StoreTimes;
 }
 
 /** Images of this node, their layers, and the root file systems made of them. */
@@ -76,17 +78,15 @@ export class ImageService implements Images, AsyncDisposable {
   #probing = Promise.resolve();
   #tidying = Promise.resolve();
 
-  constructor({ config, kernel, programs, table, logger, setAside, openTable }: ImageServiceOptions) {
+  constructor({ config, kernel, programs, table, logger, setAside, openTable, storeTimes }: ImageServiceOptions) {
     this.#config = config;
     this.#kernel = kernel;
     this.#programs = programs;
     this.#logger = logger;
     this.#additional = new AdditionalStores({
       folders: config.images.additionalStores,
-      root: config.root,
-      kernel,
-      logger,
-      openTable,
+      ...{ root: config.root, kernel, programs, logger, openTable, times: storeTimes },
+      onChange: () => this.#catalog.refresh(),
     });
     const entries = config.images.limits.entriesPerLayer;
     const folders = new LayerFolders({ root: config.root, kernel, programs, entries });
@@ -99,8 +99,14 @@ export class ImageService implements Images, AsyncDisposable {
       table,
       layers: this.#layers,
       blobBytes: (digests) => this.#blobs.size(digests),
-      additional: () => this.#additional.stores,
+      additional: this.#additional,
       pinned: config.images.pinned,
+      onLost: (image, lost) =>
+        logger.warn("an image that lost a layer is dropped; it will be pulled again", {
+          image: image.id,
+          names: image.repoTags,
+          lost,
+        }),
       onChange: (id, image) => this.#server?.changed(id, image),
     });
     this.#blobs = new BlobStore({ root: config.root, kernel, needed: () => this.#catalog.neededBlobs() });
@@ -182,16 +188,10 @@ export class ImageService implements Images, AsyncDisposable {
     this.#sources.start();
     await this.#layers.start();
     await this.#additional.start();
-    await this.#catalog.load((image, lost) =>
-      this.#logger.warn("an image that lost a layer is dropped; it will be pulled again", {
-        image: image.id,
-        names: image.repoTags,
-        lost,
-      })
-    );
+    await this.#catalog.load();
     await this.#blobs.start();
     await this.#unfinished.trim();
-    this.#gate.keepOnly(this.#catalog.list());
+    this.#gate.keepOnly(this.#catalog.known());
     const problem = this.#gate.problem();
     if (problem !== undefined) this.#logger.error("no image is accepted", { reason: problem });
     await this.#rootfs.start();
@@ -315,7 +315,7 @@ export class ImageService implements Images, AsyncDisposable {
   }
 
   async recover(known: { id: string; imageId: string }[]): Promise<void> {
-    await this.#rootfs.recover(known.map(({ id, imageId }) => ({ id, image: this.#catalog.get(imageId) })));
+    await this.#rootfs.recover(known.map(({ id, imageId }) => ({ id, image: this.#catalog.row(imageId) })));
     this.#tidying = this.#probing.then(() => this.#rootfs.tidyFolders()).catch((error) =>
       this.#logger.warn("unpacked layers could not be tidied up; the next start tries again", { error })
     );
@@ -330,7 +330,7 @@ export class ImageService implements Images, AsyncDisposable {
     await this.#downloads[Symbol.asyncDispose]();
     await this.#held[Symbol.asyncDispose]();
     await this.#rootfs.stop();
-    this.#additional[Symbol.dispose]();
+    await this.#additional[Symbol.asyncDispose]();
   }
 
   #mustHaveLayers({ id, layers }: ImageRecord): void {

@@ -2,7 +2,8 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { busybox } from "../images/busybox.ts";
 import { image, layer } from "../images/image.ts";
-import { tryRun } from "../support/command.ts";
+import { removeCgroup } from "../support/cgroups.ts";
+import { tryRun, waitUntil } from "../support/command.ts";
 import { Instance } from "../support/instance.ts";
 import { TestNode } from "../support/node.ts";
 import { Workbench } from "../support/pods.ts";
@@ -84,5 +85,58 @@ Deno.test(
       !/^(cgroup|link: skiff-test0|packet filter)/.test(line)
     );
     assertEquals(left, []);
+  },
+);
+
+const hasFuse = await Deno.stat("/dev/fuse").then(() => true, () => false);
+
+Deno.test(
+  "a store whose mount does not answer holds up neither the start nor a call, and comes when it answers (root)",
+  { ...options, ignore: options.ignore || !hasFuse },
+  async () => {
+    await using node = await TestNode.start();
+    const shared = node.image("test/busybox:1");
+    await using first = new Instance(node, { title: "first" });
+    await first.start();
+    await first.client.pullImage({ image: { image: shared } });
+    await first.stop();
+    await node.holder.run("mount", "--bind", first.root, SHARED);
+    // FUSE whose server answers nothing: whoever looks there waits until the server ends.
+    const options = "fd=9,rootmode=40000,user_id=0,group_id=0";
+    const server = node.holder.spawn("sh", [
+      "-c",
+      `exec 9<>/dev/fuse && mount -i -t fuse -o ${options} skiff-test ${SHARED} && exec sleep 1234`,
+    ], { cgroup: "fuse", log: `${node.dir}/fuse.log` });
+    const mounts = () => node.holder.run("cat", "/proc/self/mountinfo");
+    await waitUntil("it is mounted", async () => / - fuse skiff-test /.test(await mounts()));
+
+    await using second = new Instance(node, {
+      title: "second",
+      config: { images: { additionalStores: ["/nowhere", SHARED] } },
+    });
+    try {
+      const took = await second.start();
+      assert(took < 8_000, `${took} ms`);
+      assertStringIncludes(second.log(), "does not answer");
+      assertEquals((await second.client.imageStatus({ image: { image: shared } })).image, undefined);
+      const other = node.image("test/busybox:2");
+      await second.client.pullImage({ image: { image: other } });
+      assertEquals((await second.client.listImages({})).images.length, 1);
+      const ending = performance.now();
+      await second.stop();
+      assert(performance.now() - ending < 5_000, "it ends although a process of its waits there");
+      await second.start();
+    } finally {
+      server.kill("SIGKILL");
+      await server.status;
+      await node.holder.run("umount", "-l", SHARED);
+      await removeCgroup(`/${node.name}/fuse`);
+    }
+    await waitUntil("the store is there", async () => {
+      const { image: found, info } = await second.client.imageStatus({ image: { image: shared }, verbose: true });
+      return found && JSON.parse(info.info).additionalStore === SHARED;
+    });
+    await second.stop();
+    await node.holder.run("umount", SHARED);
   },
 );

@@ -50,6 +50,7 @@ const ENTRANCES: Record<string, string[]> = {
     "src/pods/checkpoint_child.ts",
     "src/images/fetch_child.ts",
     "src/images/parse_child.ts",
+    "src/images/additional_child.ts",
     "src/images/transfer/index_child.ts",
     "src/images/transfer/export_child.ts",
     "src/images/unpack/unpack_child.ts",

@@ -13,6 +13,7 @@ import {
   kernel,
   MNT_DETACH,
   mountsBelow,
+  O_RDWR,
   type Programs,
   programs,
 } from "../../../src/sys/mod.ts";
@@ -114,8 +115,9 @@ export const openTable = (path: string) => new Store({ path, kernel, bootId: "" 
 export async function openStore(
   images: Partial<Config["images"]> = {},
   existing?: string,
-  { erofs = () => true, setAside, spawn }: {
+  { erofs = () => true, setAside, spawn, storeTimes }: {
     erofs?: () => boolean;
+    storeTimes?: ImageServiceOptions["storeTimes"];
     setAside?: ImageServiceOptions["setAside"];
     spawn?: Programs["spawn"];
   } = {},
@@ -127,7 +129,7 @@ export async function openStore(
   const open = async () => {
     const machine = erofs() ? { kernel, programs } : { ...withoutErofs };
     if (spawn) machine.programs = { ...machine.programs, spawn };
-    const service = new ImageService({ config, ...machine, table, logger, setAside, openTable });
+    const service = new ImageService({ config, ...machine, table, logger, setAside, openTable, storeTimes });
     await service.start();
     return service;
   };
@@ -156,6 +158,21 @@ export async function writeDatabase({ config: { root }, table }: TestStore): Pro
   for (const image of table.images()) await store.putImage(image);
   for (const layer of table.layers()) await store.putLayer(layer);
   await store.close();
+}
+
+/**
+ * A file system over `folder` that answers nothing: FUSE whose server never does. Whoever looks at it waits until it is
+ * disposed, and gets an error then.
+ */
+export function silentMount(folder: string): Disposable {
+  const server = kernel.open("/dev/fuse", O_RDWR);
+  kernel.mount("skiff-test", folder, "fuse", 0, `fd=${server},rootmode=40000,user_id=0,group_id=0`);
+  return {
+    [Symbol.dispose]: () => {
+      kernel.umountNow(folder, MNT_DETACH);
+      kernel.close(server);
+    },
+  };
 }
 
 export function sha256(bytes: Uint8Array): string {
