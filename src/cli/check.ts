@@ -18,7 +18,7 @@ export function command(terminal: Terminal): Command {
       "Compares the image store with its rows: layers whose file is gone or cut, layers and files that nothing needs, " +
         "images that lack a layer. Nothing that is sound or used is ever removed. Exit code 1 if something is left to do.",
     )
-    .option("--deep", "Compute the digest of every layer, too; reads the whole store.")
+    .option("--deep", "Compute the digest of every layer, and compare unpacked ones, too; reads the whole store.")
     .option("--repair", "Mend what is found: drop what is broken, so that it is pulled again, and what nothing needs.")
     .action((options: Options) => checkImages(terminal, options));
 }

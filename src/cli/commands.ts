@@ -34,6 +34,7 @@ export const hiddenCommands: Readonly<Record<string, () => Promise<{ main(args: 
   __parse: () => import("../images/parse_child.ts"),
   __index: () => import("../images/transfer/index_child.ts"),
   __unpack: () => import("../images/unpack/unpack_child.ts"),
+  __compare: () => import("../images/unpack/compare_child.ts"),
   __export: () => import("../images/transfer/export_child.ts"),
   __images: () => import("../images/serving/serve_child.ts"),
   __store: () => import("../images/additional_child.ts"),

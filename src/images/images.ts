@@ -169,6 +169,7 @@ export class ImageService implements Images, AsyncDisposable {
       list: () => this.list(),
       mountsOf: (id) => this.#rootfs.usersOf(id),
       isLayerMounted: (diffId) => this.#rootfs.isLayerUsed(diffId),
+      isFolderMounted: (name) => this.#rootfs.isFolderUsed(name),
       take: (image) => this.#take(image),
     });
     this.#rootfs = new RootFilesystems({

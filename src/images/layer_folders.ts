@@ -8,8 +8,9 @@ import {
   syncFileSystem,
   withOpen,
 } from "../sys/mod.ts";
+import { compareImage } from "./unpack/compare.ts";
 import { Slots } from "./slots.ts";
-import type { FolderUsage, UnpackTask } from "./unpack/types.ts";
+import type { Comparison, FolderTask, FolderUsage } from "./unpack/types.ts";
 import { unpackImage, type UnpackOptions } from "./unpack/unpack.ts";
 
 export interface LayerFoldersOptions {
@@ -97,7 +98,14 @@ export class LayerFolders {
     });
   }
 
-  async #unpack(task: UnpackTask, options: UnpackOptions): Promise<FolderUsage> {
+  /** Compares a folder with its image. @throws {TaskFailure} */
+  async compare(name: string, image: string, signal?: AbortSignal): Promise<Comparison> {
+    // It was within the limit that there was when it was made.
+    const task = { image, folder: this.path(name), entries: Number.MAX_SAFE_INTEGER };
+    return await compareImage(this.#kernel, this.#programs, task, signal);
+  }
+
+  async #unpack(task: FolderTask, options: UnpackOptions): Promise<FolderUsage> {
     using _slot = await this.#slots.acquire(options.signal ?? new AbortController().signal);
     return await unpackImage(this.#kernel, this.#programs, task, options);
   }

@@ -140,10 +140,15 @@ export class LayerStore {
   /** True for a folder of something that is here, or on its way, and for what has a name that is none of ours. */
   knowsFolder(name: string): boolean {
     if (!FOLDER_NAME.test(name)) return true;
-    if (name.startsWith("chain-")) return this.#kernel.exists(`${this.folder}/${name}.erofs`);
+    if (name.startsWith("chain-")) return this.#kernel.exists(this.imageFile(name));
     const diffId = `sha256:${name}`;
     const layer = this.#layers.get(diffId);
     return this.isHeld(diffId) || (layer ? layer.folder !== undefined : this.get(diffId) !== undefined);
+  }
+
+  /** Of a layer, or of what mends a stack of them, by its name. */
+  imageFile(name: string): string {
+    return name.startsWith("chain-") ? `${this.folder}/${name}.erofs` : this.path(`sha256:${name}`);
   }
 
   /** Notes what the folder of a layer takes that has no row here. */

@@ -2,7 +2,8 @@ import { messageOf } from "../rpc/status.ts";
 import { type Kernel, S_IFMT, S_IFREG } from "../sys/mod.ts";
 import type { AdditionalStore } from "./additional_stores.ts";
 import { type BlobStore, keptBlobs } from "./blob_store.ts";
-import { checkFolders } from "./folder_upkeep.ts";
+import { checkFolder, checkFolders } from "./folder_upkeep.ts";
+import { FOLDER_NAME } from "./layer_folders.ts";
 import type { LayerStore } from "./layer_store.ts";
 import { chainId, mendingName } from "./mount/mending_image.ts";
 import { isLayerFile } from "./staging.ts";
@@ -24,6 +25,8 @@ export interface UpkeepDependencies {
   /** Root file systems that are made of an image. */
   mountsOf: (imageId: string) => string[];
   isLayerMounted: (diffId: string) => boolean;
+  /** See {@link FolderUpkeepDependencies}. */
+  isFolderMounted: (name: string) => boolean;
   /** Takes away an image that nobody uses, with the layers that no other one needs. */
   take: (image: ImageRecord) => Promise<void>;
 }
@@ -78,18 +81,24 @@ export class Upkeep {
     const { layers, list, unfinished } = this.#dependencies;
     const result: CheckResult = { images: list().length, layers: layers.diffIds.length, bytes: 0, problems: [] };
     const excess = new Set(unfinished.excess());
+    /** What is to be compared with these would only look wrong, too. */
+    const bad = new Set<string>();
     for (const diffId of layers.diffIds) {
       signal?.throwIfAborted();
       const problem = await this.#layerProblem(diffId, layers, deep, signal);
       result.bytes += layers.ownSize([diffId]);
-      if (problem !== undefined) result.problems.push(await this.#badLayer(diffId, problem, repair, inUse));
-      else if (excess.has(diffId)) result.problems.push(await this.#orphanLayer(diffId, repair));
+      if (problem !== undefined) {
+        bad.add(diffId);
+        result.problems.push(await this.#badLayer(diffId, problem, repair, inUse));
+      } else if (excess.has(diffId)) result.problems.push(await this.#orphanLayer(diffId, repair));
     }
     for (const store of this.#dependencies.additional()) {
       for (const diffId of store.diffIds) {
         signal?.throwIfAborted();
         const problem = await this.#layerProblem(diffId, store, deep, signal);
-        if (problem !== undefined) result.problems.push(foreignProblem(diffId, problem, store));
+        if (problem === undefined) continue;
+        bad.add(diffId);
+        result.problems.push(foreignProblem(diffId, problem, store));
       }
     }
     result.problems.push(...await this.#blobProblems(deep, repair, signal));
@@ -101,6 +110,7 @@ export class Upkeep {
     result.problems.push(...await this.#strayFiles(repair, mending));
     const isMending = (name: string) => mending.has(name);
     result.problems.push(...await checkFolders({ ...this.#dependencies, isMending }, repair));
+    if (deep) result.problems.push(...await this.#folderProblems(bad, repair, inUse, signal));
     return result;
   }
 
@@ -144,6 +154,32 @@ export class Upkeep {
       signal?.throwIfAborted();
       return `its content cannot be read: ${messageOf(error)}`;
     }
+  }
+
+  async #folderProblems(
+    bad: ReadonlySet<string>,
+    repair: boolean,
+    inUse: UsersOf,
+    signal?: AbortSignal,
+  ): Promise<StoreProblem[]> {
+    const { layers, additional } = this.#dependencies;
+    const problems: StoreProblem[] = [];
+    for (const name of layers.folders.list()) {
+      signal?.throwIfAborted();
+      const diffId = `sha256:${name}`;
+      if (!FOLDER_NAME.test(name) || !layers.knowsFolder(name) || bad.has(diffId)) continue;
+      const { folder, file } = await checkFolder(this.#dependencies, name, repair, signal);
+      if (folder) problems.push(folder);
+      if (file === undefined) continue;
+      const store = additional().find(({ diffIds }) => diffIds.includes(diffId));
+      if (layers.diffIds.includes(diffId)) problems.push(await this.#badLayer(diffId, file, repair, inUse));
+      else if (store) problems.push(foreignProblem(diffId, file, store));
+      else {
+        const subject = `file ${layers.imageFile(name)}`;
+        problems.push({ subject, problem: file, remedy: "restart skiff: then it is made anew", repaired: false });
+      }
+    }
+    return problems;
   }
 
   async #blobProblems(deep: boolean, repair: boolean, signal?: AbortSignal): Promise<StoreProblem[]> {

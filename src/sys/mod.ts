@@ -39,6 +39,8 @@ export { keepExecutable, selfCommand } from "./self.ts";
 export { hasNoWriter, isOpenElsewhere } from "./lease.ts";
 export { findHolders, type Held, type Holder } from "./holders.ts";
 export { type EntryAttributes, TreeMaker } from "./tree_maker.ts";
+export { TreeReader } from "./tree_reader.ts";
+export { makeDevice } from "./stat.ts";
 export { copyRange } from "./copy_range.ts";
 export { forgetCached, syncFileSystem } from "./off_thread.ts";
 export { SharedWork } from "./shared_work.ts";

@@ -15,8 +15,8 @@ export function encodeDevice(major: number, minor: number): number {
   return ((minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12)) >>> 0;
 }
 
-/** dev_t as user space spells it (gnu_dev_makedev). */
-function makeDevice(major: number, minor: number): bigint {
+/** dev_t as user space, and {@link Stat}, spells it (gnu_dev_makedev). */
+export function makeDevice(major: number, minor: number): bigint {
   return (BigInt(major & ~0xfff) << 32n) | (BigInt(major & 0xfff) << 8n) |
     (BigInt((minor & ~0xff) >>> 0) << 12n) | BigInt(minor & 0xff);
 }

@@ -3,20 +3,15 @@ import {
   AT_SYMLINK_NOFOLLOW,
   O_CLOEXEC,
   O_CREAT,
-  O_DIRECTORY,
   O_EXCL,
   O_NOFOLLOW,
-  O_PATH,
   O_WRONLY,
-  RESOLVE_BENEATH,
-  RESOLVE_NO_SYMLINKS,
-  RESOLVE_NO_XDEV,
   S_IFLNK,
   S_IFMT,
 } from "./constants.ts";
+import { ConfinedPlace, ended, entryName } from "./confined_place.ts";
 import { close } from "./descriptors.ts";
-import { EEXIST, failure } from "./errno.ts";
-import { cString, errno, libc, SYS } from "./libc_symbols.ts";
+import { cString, libc, SYS } from "./libc_symbols.ts";
 import { encodeDevice, lstatName } from "./stat.ts";
 
 /** What is said of an entry besides its content. Names of xattrs are bytes. */
@@ -31,24 +26,21 @@ export interface EntryAttributes {
 }
 
 const LINKS = "/links";
-const SLASH = 0x2f;
 const decoder = new TextDecoder();
 
 /**
- * Makes a tree of files whose names, raw bytes, come from somebody who is not trusted. The whole process is confined to
- * an empty folder by chroot(2), for good; a name is one name and never a path, everything is made new, and nothing that is
- * there is followed. The working directory is where the next name goes, so a tree may be as deep as it likes.
+ * Makes a tree of files whose names, raw bytes, come from somebody who is not trusted, in an empty folder: see
+ * {@link ConfinedPlace}. Everything is made new.
  */
 export class TreeMaker {
   /** What was made so far takes on the disk. */
   readonly usage = { usedBytes: 0, inodesUsed: 0 };
-  #path: string[] = [];
+  #place: ConfinedPlace;
   #links = new Set<number>();
 
   /** @param folder becomes the root of this process. */
   constructor(folder: string) {
-    if (libc().chdir(cString(folder)) < 0) throw failure(errno(), "chdir", folder);
-    if (libc().chroot(cString(".")) < 0) throw failure(errno(), "chroot", folder);
+    this.#place = new ConfinedPlace(folder);
     libc().umask(0);
     this.#check(libc().mkdir(cString(LINKS), 0o700), "mkdir", LINKS);
   }
@@ -57,25 +49,12 @@ export class TreeMaker {
   enter(name: Uint8Array): void {
     const path = entryName(name);
     this.#check(libc().mkdir(path, 0o700), "mkdir", path);
-    const how = new BigUint64Array([
-      BigInt((O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) >>> 0),
-      0n,
-      BigInt(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV),
-    ]);
-    const fd = Number(libc().openat2(BigInt(SYS.openat2), AT_FDCWD, path, how, 24n));
-    this.#check(fd, "openat2", path);
-    try {
-      this.#check(libc().fchdir(fd), "fchdir", path);
-    } finally {
-      close(fd);
-    }
-    this.#path.push(decoder.decode(name));
+    this.#place.enter(name);
   }
 
   /** Goes back to the directory above, and describes what was left: not before, as what was made in it changed its time. */
   leave(name: Uint8Array, attributes: EntryAttributes): void {
-    this.#check(libc().chdir(cString("..")), "chdir", cString(".."));
-    this.#path.pop();
+    this.#place.leave();
     this.#describe(entryName(name), attributes);
   }
 
@@ -141,30 +120,10 @@ export class TreeMaker {
   }
 
   #check(result: number, call: string, name: Uint8Array | string): void {
-    if (result >= 0) return;
-    const code = errno();
-    const last = typeof name === "string" ? name : decoder.decode(name.subarray(0, -1));
-    const twice = code === EEXIST ? " (a name is there twice)" : "";
-    throw failure(code, call, `${[...this.#path, last].join("/")}${twice}`);
+    this.#place.check(result, call, name);
   }
 }
 
 function linkPath(number: number): Uint8Array<ArrayBuffer> {
   return cString(`${LINKS}/${number}`);
-}
-
-/** With the closing NUL. */
-function entryName(name: Uint8Array): Uint8Array<ArrayBuffer> {
-  const text = decoder.decode(name);
-  if (name.length === 0 || name.includes(SLASH) || text === "." || text === "..") {
-    throw new TypeError(`Cannot make an entry with the name ${JSON.stringify(text)}`);
-  }
-  return ended(name);
-}
-
-function ended(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  if (bytes.includes(0)) throw new TypeError(`Cannot pass bytes with a NUL: ${JSON.stringify(decoder.decode(bytes))}`);
-  const buffer = new Uint8Array(bytes.length + 1);
-  buffer.set(bytes);
-  return buffer;
 }

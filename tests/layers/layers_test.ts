@@ -3,7 +3,8 @@
  * by containerd beside it: the mounted roots show the same, or the corpus says why not; what is refused is refused for the
  * reason that the corpus names.
  */
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { tryRun } from "../support/command.ts";
 import { Instance } from "../support/instance.ts";
 import { TestNode } from "../support/node.ts";
 import { Peer } from "../support/peer.ts";
@@ -225,6 +226,18 @@ test("no layer reached anything outside its own tree, and what was refused left 
     for (const folder of ["staging", "unpacking"]) assertEquals([...Deno.readDirSync(`${root}/${folder}`)], []);
   }
   assertEquals([(await world.onOldKernel.storage()).layers, world.onOldKernel.runs], ["folder", true]);
+});
+
+test("skiff check --deep finds the one folder of all these that was changed", async ({ onOldKernel: { socket, root } }) => {
+  const { name } = [...Deno.readDirSync(`${root}/unpacked`)].find(({ name }) => !name.startsWith("chain-"))!;
+  const folder = `${root}/unpacked/${name}`;
+  const { mode } = Deno.statSync(folder);
+  await Deno.chmod(folder, mode! & 0o7777 ^ 0o001);
+  const { code, stdout } = await tryRun(tools.skiff, ["check", "--deep"], { env: { SKIFF_SOCKET: socket } });
+  await Deno.chmod(folder, mode! & 0o7777);
+  assertEquals(code, 1);
+  assertMatch(stdout, /: 1 problems$/m);
+  assertStringIncludes(stdout, `folder ${folder}: it is not as its layer: "/" has another mode; to do: containers are`);
 });
 
 Deno.test("the corpus has at least 60 layers and 10 images, each by a name of its own", () => {

@@ -54,6 +54,7 @@ const ENTRANCES: Record<string, string[]> = {
     "src/images/transfer/index_child.ts",
     "src/images/transfer/export_child.ts",
     "src/images/unpack/unpack_child.ts",
+    "src/images/unpack/compare_child.ts",
     "src/images/serving/serve_child.ts",
     "src/images/trust/verify_child.ts",
   ],

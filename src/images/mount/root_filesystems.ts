@@ -183,7 +183,12 @@ export class RootFilesystems {
   }
 
   isLayerUsed(diffId: string): boolean {
-    return this.#layers.isUsed(digestHex(diffId));
+    return this.isFolderUsed(digestHex(diffId));
+  }
+
+  /** By the name of a layer, or of what mends a stack of them. */
+  isFolderUsed(name: string): boolean {
+    return this.#layers.isUsed(name);
   }
 
   /** An image that was made of the stack is gone. Another one of the same layers may be in use. */
@@ -349,15 +354,11 @@ export class RootFilesystems {
 
   #mountedImages(): string[] {
     if (!this.#facts().layers.startsWith("erofs")) return [];
-    return this.#layers.mounted.map((name) => this.#imageFile(name));
-  }
-
-  #imageFile(name: string): string {
-    return name.startsWith("chain-") ? `${this.#store.folder}/${name}.erofs` : this.#store.path(`sha256:${name}`);
+    return this.#layers.mounted.map((name) => this.#store.imageFile(name));
   }
 
   #mendingFile(chain: string): string {
-    return this.#imageFile(mendingName(chain));
+    return this.#store.imageFile(mendingName(chain));
   }
 }
 

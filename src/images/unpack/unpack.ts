@@ -1,7 +1,7 @@
 import { Code, RpcError } from "../../rpc/status.ts";
 import { EDQUOT, ENOSPC, type Kernel, type Programs } from "../../sys/mod.ts";
 import { runTask, TaskFailure, type TaskOptions } from "../task_child.ts";
-import type { FolderUsage, UnpackEvent, UnpackTask } from "./types.ts";
+import type { FolderTask, FolderUsage, UnpackEvent } from "./types.ts";
 
 const MAX_LINE = 1 << 16;
 
@@ -14,7 +14,7 @@ export type UnpackOptions = Pick<TaskOptions<UnpackEvent>, "signal" | "setAside"
 export async function unpackImage(
   kernel: Kernel,
   programs: Programs,
-  task: UnpackTask,
+  task: FolderTask,
   options: UnpackOptions = {},
 ): Promise<FolderUsage> {
   let usage: FolderUsage | undefined;
@@ -28,7 +28,7 @@ export async function unpackImage(
   }
 }
 
-function failureOf({ image }: UnpackTask, { message, code }: TaskFailure): RpcError {
+function failureOf({ image }: FolderTask, { message, code }: TaskFailure): RpcError {
   const isFull = code === ENOSPC || code === EDQUOT;
   return new RpcError(
     isFull ? Code.RESOURCE_EXHAUSTED : Code.FAILED_PRECONDITION,

@@ -1,10 +1,11 @@
 import { messageOf } from "../../rpc/status.ts";
-import { copyRange, Errno, kernel, O_NOFOLLOW, O_RDONLY, PR_SET_PDEATHSIG, SIGKILL, TreeMaker } from "../../sys/mod.ts";
+import { copyRange, Errno, kernel, PR_SET_PDEATHSIG, SIGKILL, TreeMaker } from "../../sys/mod.ts";
 import { S_IFLNK, S_IFMT, S_IFREG } from "../erofs/inode.ts";
 import { ImageReader, type StoredInode } from "../erofs/reader.ts";
 import { bytesOf } from "../tar/entry.ts";
 import { enterSandbox } from "../sandbox.ts";
-import type { UnpackEvent, UnpackTask } from "./types.ts";
+import { openImage } from "./image_file.ts";
+import type { FolderTask, UnpackEvent } from "./types.ts";
 import { type ImageVisitor, visibleXattrs, walkImage } from "./walk_image.ts";
 import { sayLine } from "../say_line.ts";
 
@@ -19,13 +20,11 @@ export async function main(_args: string[]): Promise<number> {
   try {
     // What a daemon that died had begun is begun again.
     kernel.prctl(PR_SET_PDEATHSIG, SIGKILL);
-    const task = JSON.parse(await new Response(Deno.stdin.readable).text()) as UnpackTask;
-    const image = kernel.open(task.image, O_RDONLY | O_NOFOLLOW);
-    const { mode, size } = kernel.fstat(image);
-    if ((mode & S_IFMT) !== S_IFREG) throw new Error("it is no regular file");
+    const task = JSON.parse(await new Response(Deno.stdin.readable).text()) as FolderTask;
+    const image = openImage(task.image);
     const maker = new TreeMaker(task.folder);
     enterSandbox();
-    unpack(maker, image, size, task.entries);
+    unpack(maker, image, task.entries);
     maker.finish();
     say({ event: "done", ...maker.usage });
     return 0;
@@ -35,20 +34,13 @@ export async function main(_args: string[]): Promise<number> {
   }
 }
 
-function unpack(maker: TreeMaker, image: number, length: number, maxEntries: number): void {
-  const read = (into: Uint8Array, offset: number) => {
-    for (let done = 0; done < into.length;) {
-      const count = kernel.pread(image, into.subarray(done), offset + done);
-      if (count === 0) throw new Error("it became shorter while it was read");
-      done += count;
-    }
-  };
-  const reader = new ImageReader({ length, read });
+function unpack(maker: TreeMaker, image: ReturnType<typeof openImage>, maxEntries: number): void {
+  const reader = new ImageReader(image);
   const visitor: ImageVisitor = {
     enter: (name) => maker.enter(bytesOf(name || TREE)),
     leave: (name, inode) => maker.leave(bytesOf(name || TREE), attributesOf(inode)),
     leaf: (name, inode, shared) => {
-      makeLeaf(maker, reader, image, bytesOf(name), inode);
+      makeLeaf(maker, reader, image.fd, bytesOf(name), inode);
       if (shared) maker.share(bytesOf(name), inode.node);
     },
     link: (name, inode) => maker.link(bytesOf(name), inode.node),

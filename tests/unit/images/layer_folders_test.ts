@@ -216,6 +216,66 @@ Deno.test("ImageService.check() mends folders by dropping them (root)", root, ()
   }));
 
 Deno.test(
+  "ImageService.check() compares folders with their layers, and makes no container another one (root)",
+  root,
+  () =>
+    withImages(async (store) => {
+      const request = { id: "c", image: image(store, "a"), readonly: false };
+      await store.service.mountRootfs(request);
+      const mending = unpacked(store).find((name) => name.startsWith("chain-"))!;
+      const spoilt = [`${folderOf(store, A.diffIds[0])}/d/one`, `${store.config.root}/unpacked/${mending}/d/more`];
+      for (const path of spoilt) await Deno.writeTextFile(path, "spoilt");
+      assertEquals((await store.service.check({ deep: false, repair: false }, nobody)).problems, []);
+      const found = await problems(store, { repair: true });
+      const stop = "containers are made of it: stop these, then check again";
+      assertEquals(
+        found.map(({ subject, remedy, repaired }) => [subject.split("/").at(-1), remedy, repaired]).sort(),
+        [
+          [mending, stop, false],
+          [hex(A.diffIds[0]), stop, false],
+        ].sort(),
+      );
+      assertEquals(found.filter(({ problem }) => /^it is not as its layer: "d/.test(problem)).length, 2);
+      await store.service.unmountRootfs("c");
+      assertEquals((await problems(store)).map(({ repaired }) => repaired), [false, false]);
+      assertEquals((await problems(store, { repair: true })).map(({ repaired }) => repaired), [true, true]);
+      assertEquals([await problems(store), unpacked(store)], [[], [hex(A.diffIds[1])]]);
+      await store.service.mountRootfs(request);
+      await store.service.unmountRootfs("c");
+      assertEquals([await problems(store), unpacked(store).length], [[], 3]);
+    }),
+);
+
+Deno.test(
+  "ImageService.check() keeps the folder of a layer whose file is damaged, while that is used (root)",
+  root,
+  () =>
+    withImages(async (store) => {
+      const path = `${store.config.root}/layers/${hex(B.diffIds[0])}.erofs`;
+      const whole = await Deno.readFile(path);
+      const damages = [
+        ["its content has another digest", whole.with(10_000, whole[10_000] ^ 1)],
+        ["it cannot be unpacked: ", whole.slice().fill(0xff, whole.length - 4096)],
+      ] as const;
+      await store.service.mountRootfs({ id: "c", image: image(store, "b"), readonly: false });
+      for (const [problem, bytes] of damages) {
+        await Deno.writeFile(path, bytes);
+        const [found, ...more] = await problems(store, { repair: true });
+        assertEquals([found.subject, found.problem.startsWith(problem), found.repaired, more], [
+          `layer ${B.diffIds[0]}`,
+          true,
+          false,
+          [],
+        ]);
+        assert(unpacked(store).includes(hex(B.diffIds[0])));
+      }
+      await store.service.unmountRootfs("c");
+      assertEquals((await problems(store, { repair: true })).map(({ repaired }) => repaired), [true]);
+      assertEquals([store.service.list(), unpacked(store)], [[], []]);
+    }),
+);
+
+Deno.test(
   "ImageService refuses an image file that no longer is what was written, and keeps no half folder (root)",
   root,
   () =>
