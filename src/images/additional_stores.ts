@@ -66,6 +66,9 @@ export class AdditionalStore implements LayerFiles {
 /** What is known of one of the configured folders. */
 interface Place {
   folder: string;
+  number: number;
+  /** How often it was read to the end. */
+  reads: number;
   store?: AdditionalStore;
   /** Of the database, as it was read last. */
   stamp?: string;
@@ -86,7 +89,6 @@ export class AdditionalStores implements AsyncDisposable {
   #times: StoreTimes;
   #folder: string;
   #places: Place[];
-  #readings = 0;
   /** Mount points of what was read anew since. */
   #retired: string[] = [];
   #isStarted = false;
@@ -99,7 +101,7 @@ export class AdditionalStores implements AsyncDisposable {
     this.#options = options;
     this.#times = options.times ?? TIMES;
     this.#folder = `${options.root}/additional`;
-    this.#places = options.folders.map((folder) => ({ folder, isSilent: true }));
+    this.#places = options.folders.map((folder, index) => ({ folder, number: index, reads: 0, isSilent: true }));
   }
 
   get stores(): readonly AdditionalStore[] {
@@ -189,7 +191,7 @@ export class AdditionalStores implements AsyncDisposable {
     const { kernel, programs, root } = this.#options;
     // What is written from here on is seen at the next look.
     const stamp = await this.#stamp(folder);
-    const shown = `${this.#folder}/${this.#readings++}`;
+    const shown = `${this.#folder}/${place.number}.${place.reads}`;
     const copy = `${shown}.db`;
     const task: StoreTask = { folder, own: root, copy, shown };
     let names: string[] = [];
@@ -205,6 +207,7 @@ export class AdditionalStores implements AsyncDisposable {
       const whole = layers.filter(({ diffId, file }) => isDigest(diffId) && isLayerFile(file) && files.has(file));
       const before = place.store;
       place.store = new AdditionalStore(folder, shown, images, whole);
+      place.reads++;
       if (before) this.#retired.push(before.shown);
     } catch (error) {
       this.#unmount(shown);
