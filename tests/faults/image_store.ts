@@ -49,12 +49,13 @@ export class ImageWalk {
   readonly #trees = new Map<string, Tree>();
   #reader!: TreeReader;
 
-  /** @param root of the daemon's store. @param random a number from 0 to 1. */
+  /** @param root of the daemon's store. @param random a number from 0 to 1. @param form of layers, on this kernel. */
   constructor(
     readonly node: TestNode,
     readonly daemon: Instance,
     readonly root: string,
     readonly random: () => number,
+    readonly form: "file" | "folder" = "file",
   ) {}
 
   /** Pulls everything once, uncut, so that it is known how the layers read. Returns how long a pull takes. */
@@ -99,6 +100,11 @@ export class ImageWalk {
     return new Map([...this.#known].map(([name, known]) => [name, known === "gone" ? "either" : known]));
   }
 
+  /** Before the next start. */
+  hasHalfAFolder(): boolean {
+    return this.#namesIn("unpacking").length > 0;
+  }
+
   /** Reads every file of every image that the daemon reports, and looks for what belongs to none. */
   async inspect(frozen: Frozen): Promise<void> {
     const listed = new Set<string>();
@@ -117,7 +123,19 @@ export class ImageWalk {
     for (const diffId of new Set([...listed].flatMap(diffIdsOf))) {
       assertEquals(differences(await this.#read(diffId), this.#trees.get(diffId)!), [], `the layer ${diffId}`);
     }
-    assertEquals([...Deno.readDirSync(this.#inside(`${this.root}/staging`))].map(({ name }) => name), []);
+    for (const folder of ["staging", "unpacking"]) assertEquals(this.#namesIn(folder), []);
+    if (this.form === "file") return;
+    const whole = [...frozen].filter(([, known]) => known === "there").flatMap(([name]) => diffIdsOf(name));
+    const folders = this.#namesIn("unpacked");
+    for (const diffId of new Set([...listed].flatMap(diffIdsOf))) {
+      const name = diffId.slice("sha256:".length);
+      // With the image it was promised that all is there; of any other, what is there is whole.
+      if (!folders.includes(name)) assert(!whole.includes(diffId), `the folder of the layer ${diffId} is gone`);
+      else {
+        const tree = await this.#reader.read(`${this.root}/unpacked/${name}`);
+        assertEquals(differences(tree, this.#trees.get(diffId)!), [], `the folder of the layer ${diffId}`);
+      }
+    }
   }
 
   /** Everything can be pulled and read in the end, and nothing is left when it is removed. */
@@ -126,7 +144,7 @@ export class ImageWalk {
     await this.inspect(this.freeze());
     for (const diffId of this.#trees.keys()) await this.#assertDigest(diffId);
     for (const name of Object.keys(images)) await this.#remove(name);
-    assertEquals([...Deno.readDirSync(this.#inside(`${this.root}/layers`))].map(({ name }) => name), []);
+    for (const folder of ["layers", "unpacked"]) assertEquals(this.#namesIn(folder), []);
   }
 
   async #pull(name: string): Promise<void> {
@@ -160,6 +178,10 @@ export class ImageWalk {
 
   #file(diffId: string): string {
     return `${this.root}/layers/${diffId.slice("sha256:".length)}.erofs`;
+  }
+
+  #namesIn(folder: string): string[] {
+    return [...Deno.readDirSync(this.#inside(`${this.root}/${folder}`))].map(({ name }) => name);
   }
 
   /** A path of the node's mount namespace. */
