@@ -195,6 +195,11 @@ for (
     await interrupt(bench, cancel);
     assertEquals(await first, "ended");
     if (!bench.daemon.runs) await bench.daemon.start();
+    // One that still runs would be joined, and go on.
+    await waitUntil("no pull runs", async () => {
+      const { info } = await bench.client.imageStatus({ image: { image: name }, verbose: true });
+      return info.pull === undefined;
+    });
     await Deno.writeTextFile(gate, "");
     await registries.seen();
     assertEquals(await pull(bench, name), made.config.digest);

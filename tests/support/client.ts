@@ -56,20 +56,27 @@ export type CriClient =
 
 /** Connects to the unix socket at `path`; the connection is made on the first call and made again when it broke. */
 export function connect(path: string): CriClient {
-  const channel = new Client(`unix:${path}`, credentials.createInsecure(), {
-    "grpc.max_receive_message_length": -1,
-    "grpc.max_send_message_length": -1,
-    "grpc.initial_reconnect_backoff_ms": 100,
-    "grpc.max_reconnect_backoff_ms": 200,
-    "grpc.use_local_subchannel_pool": 1,
-  });
+  const open = () =>
+    new Client(`unix:${path}`, credentials.createInsecure(), {
+      "grpc.max_receive_message_length": -1,
+      "grpc.max_send_message_length": -1,
+      "grpc.initial_reconnect_backoff_ms": 100,
+      "grpc.max_reconnect_backoff_ms": 200,
+      "grpc.use_local_subchannel_pool": 1,
+    });
+  const channel = open();
   const calls: Record<string | symbol, unknown> = { [Symbol.dispose]: () => channel.close() };
   for (const service of [RuntimeServiceDefinition, ImageServiceDefinition, AdminServiceDefinition] as Service[]) {
     for (const [key, method] of Object.entries(service.methods)) {
       const path = `/${service.fullName}/${method.name}`;
       calls[key] = method.responseStream
         ? (request: unknown = {}, options: CallOptions = {}) => stream(channel, path, method, request, options)
-        : (request: unknown = {}, options: CallOptions = {}) => unary(channel, path, method, request, options);
+        : async (request: unknown = {}, options: CallOptions = {}) => {
+          if (!options.signal) return await unary(channel, path, method, request, options);
+          // node:http2 of Deno 2.6 tells the server of a cancelled call by nothing but the end of its connection.
+          const own = open();
+          return await unary(own, path, method, request, options).finally(() => own.close());
+        };
     }
   }
   return calls as unknown as CriClient;
