@@ -17,12 +17,31 @@ function said(path: string): string {
   }
 }
 
-/** Pids of this process's children that fetch and parse. */
+const link = (path: string) => {
+  try {
+    return Deno.readLinkSync(path);
+  } catch {
+    return "";
+  }
+};
+
+/** Other files of tests run as threads of the same process, and pull, too: here are the stores of this one… */
+const stores = new Set<string>();
+/** …and the pipes that their parsers read, which their fetchers write. */
+const pipes = new Set<string>();
+
+/** Pids of the children of {@link stores} that fetch and parse. */
 function children(): number[] {
-  return [...Deno.readDirSync("/proc/self/task")]
+  const all = [...Deno.readDirSync("/proc/self/task")]
     .flatMap(({ name }) => said(`/proc/self/task/${name}/children`).split(" ").filter(Boolean).map(Number))
-    .filter((pid) => /__fetch|__parse/.test(said(`/proc/${pid}/cmdline`)))
-    .sort();
+    .map((pid) => ({ pid, words: said(`/proc/${pid}/cmdline`) }));
+  const parsers = all.filter(({ words }) =>
+    words.includes("__parse") && [...stores].some((store) => words.includes(`${store}/`))
+  );
+  for (const { pid } of parsers) pipes.add(link(`/proc/${pid}/fd/0`));
+  pipes.delete("");
+  const fetchers = all.filter(({ pid, words }) => words.includes("__fetch") && pipes.has(link(`/proc/${pid}/fd/1`)));
+  return [...parsers, ...fetchers].map(({ pid }) => pid).sort();
 }
 
 async function until(what: string, condition: () => boolean): Promise<void> {
@@ -45,6 +64,7 @@ async function pulling(
     registries: { [registry.host]: { mirrors: [], plainHttp: true } },
     keepReadySeconds,
   });
+  stores.add(store.config.root);
   await test(store, async () => {
     const { id } = await store.service.pull(`${registry.host}/app:1`, undefined, {});
     await store.service.remove(id, () => []);
@@ -212,7 +232,7 @@ Deno.test("Stations: a pull whose ready children are stopped begins with new one
       Deno.kill(stopped[which], "SIGSTOP");
       await until("it has stopped", () => !canRun(stopped[which], kernel));
       await pull();
-      assertEquals(children().filter((pid) => stopped.includes(pid)), []);
+      await until("the stopped ones are gone", () => children().every((pid) => !stopped.includes(pid)));
     }
     assert(staged(store) <= 1);
   });
