@@ -242,16 +242,16 @@ for (const runtime of ["runc", "crun"] as const) {
   });
 
   test("a container with a terminal has its size", async (node) => {
-    const container = await node.create(
-      node.prepare({ config: { command: ["sh", "-c", "sleep 0.3; stty size"], tty: true } }),
-      { terminal: true },
-    );
+    const command = "for i in $(seq 100); do [ \"$(stty size)\" = '35 113' ] && break; sleep 0.1; done; stty size";
+    const container = await node.create(node.prepare({ config: { command: ["sh", "-c", command], tty: true } }), {
+      terminal: true,
+    });
     // As kubectl does it, so that a program draws itself again: one of them must not be lost.
-    const sizes = [[34, 112], [33, 111], [34, 112], [33, 111]];
+    const sizes = [[34, 112], [33, 111], [34, 112], [35, 113]];
     await Promise.all(sizes.map(([rows, columns]) => node.monitor.resizeTerminal(container.bundle, rows, columns)));
     await node.runtime.start(node.handler, container.id);
     await node.ended(container);
-    assertMatch(kernel.readText(container.log), /33 111/);
+    assertMatch(kernel.readText(container.log), /35 113/);
   });
 
   test("no log path, a writable root, the pod's files, environment and user are as asked", async (node) => {
