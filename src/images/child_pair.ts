@@ -85,7 +85,7 @@ export class ChildPair implements AsyncDisposable {
       throw error;
     }
     // A pull has time; pods that start meanwhile, and calls, have not.
-    for (const { pid } of [this.#fetch, this.#parse]) kernel.setPriority(pid, CHILD_NICE);
+    for (const { pid } of [this.#fetch, this.#parse]) kernel.makePatient(pid, CHILD_NICE);
     this.#moveAside = () => {
       for (const { pid } of [this.#fetch, this.#parse]) setAside?.(pid).catch(() => {});
     };

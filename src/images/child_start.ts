@@ -2,7 +2,7 @@ import { type AsyncFd, asyncFd, type Child, type Kernel, pipe, type Programs, se
 import { childEnvironment } from "./child_environment.ts";
 import { LineSplitter } from "./child_events.ts";
 
-/** Of processes that have time, see setpriority(2): they get a third of the processor time of what runs beside them. */
+/** Of processes that have time: they get a third of the processor time of what runs beside them. */
 export const CHILD_NICE = 5;
 
 /** Milliseconds; a move to another cgroup costs some itself, and a small image is here by then. */
@@ -49,7 +49,7 @@ export function startChild(
   const fds: Record<number, number> = { 0: input.read, 2: events.write };
   if (output !== undefined) fds[1] = output;
   const child = programs.spawn(program, args, { env: childEnvironment(kernel, { network: false }), fds });
-  kernel.setPriority(child.pid, CHILD_NICE);
+  kernel.makePatient(child.pid, CHILD_NICE);
   return { child, input: asyncFd(pipes.keep(input.write)), events: asyncFd(pipes.keep(events.read)) };
 }
 

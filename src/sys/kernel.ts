@@ -109,8 +109,11 @@ export interface Kernel {
   kill(pid: number, signal: number): void;
   pidfdOpen(pid: number): number;
   pidfdSendSignal(pidfd: number, signal: number): void;
-  /** setpriority(2) of one process: 0 is everybody's, 19 the last to run. */
-  setPriority(pid: number, nice: number): void;
+  /**
+   * For a process that has just been started and has time: a nice value (0 is everybody's, 19 gets least) for it and all
+   * that it starts and, from Linux 6.12, the longest time slice, so that whoever wakes up need not wait for its end.
+   */
+  makePatient(pid: number, nice: number): void;
   getpid(): number;
   umask(mask: number): number;
   prctl(option: number, a: number, b?: number, c?: number, d?: number): number;

@@ -9,6 +9,7 @@ import * as offThread from "./off_thread.ts";
 import * as processCalls from "./process_calls.ts";
 import { removeTree } from "./remove_tree.ts";
 import * as status from "./stat.ts";
+import { makePatient } from "./thread_priority.ts";
 import { inUserNamespace } from "./user_namespace.ts";
 
 /** The kernel under this process, reached through libc. Importing this loads nothing: the first call does. */
@@ -76,7 +77,7 @@ export class LibcKernel implements Kernel {
   readonly kill = processCalls.kill;
   readonly pidfdOpen = processCalls.pidfdOpen;
   readonly pidfdSendSignal = processCalls.pidfdSendSignal;
-  readonly setPriority = processCalls.setPriority;
+  readonly makePatient = makePatient;
   readonly getpid = processCalls.getpid;
   readonly umask = processCalls.umask;
   readonly prctl = processCalls.prctl;

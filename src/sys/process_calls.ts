@@ -5,14 +5,6 @@ export function kill(pid: number, signal: number): void {
   if (libc().kill(pid, signal) < 0) throw failure(errno(), "kill", `process ${pid} with signal ${signal}`);
 }
 
-const PRIO_PROCESS = 0;
-
-export function setPriority(pid: number, nice: number): void {
-  if (libc().setpriority(PRIO_PROCESS, pid, nice) < 0) {
-    throw failure(errno(), "setpriority", `process ${pid} to ${nice}`);
-  }
-}
-
 export function pidfdOpen(pid: number): number {
   const fd = Number(libc().pidfd_open(BigInt(SYS.pidfd_open), pid, 0));
   if (fd < 0) throw failure(errno(), "pidfd_open", `process ${pid}`);

@@ -328,9 +328,9 @@ export class RecordingKernel extends CallRecorder implements Kernel {
     this.record("mountSetattr", fd, path, flags, attributes);
   }
 
-  setPriority(pid: number, nice: number): void {
-    this.record("setPriority", pid, nice);
-    this.#mustRun(pid, "setpriority");
+  makePatient(pid: number, nice: number): void {
+    this.record("makePatient", pid, nice);
+    this.#mustRun(pid, "sched_setattr");
   }
   kill(pid: number, signal: number): void {
     this.record("kill", pid, signal);
