@@ -111,7 +111,7 @@ export interface Kernel {
   pidfdSendSignal(pidfd: number, signal: number): void;
   /**
    * For a process that has just been started and has time: a nice value (0 is everybody's, 19 gets least) for it and all
-   * that it starts and, from Linux 6.12, the longest time slice, so that whoever wakes up need not wait for its end.
+   * that it starts and, from Linux 6.12, a longer time slice than is usual, so that whoever else wakes up need not wait for its end.
    */
   makePatient(pid: number, nice: number): void;
   getpid(): number;

@@ -6,9 +6,12 @@ const SIZE = 48;
 const SCHED_OTHER = 0;
 const SCHED_FLAG_RESET_ON_FORK = 1n;
 
-/** Nanoseconds: the shortest time slice there is, and the longest. Who asks for a shorter one interrupts who has a longer. */
+/**
+ * Nanoseconds: the shortest time slice there is, and one that is longer than what is usual (0.7 to 2.8 ms). Whoever wakes up
+ * interrupts a thread with a longer slice than its own, and waits for the end of an equal one.
+ */
 const SHORTEST = 100_000n;
-const LONGEST = 100_000_000n;
+const LONG = 4_000_000n;
 
 /**
  * The sched_attr of a thread with this nice value and, from Linux 6.12, the shortest time slice: threads and programs that
@@ -36,7 +39,7 @@ export function favourThisThread(nice: number): void {
 
 /** See {@link Kernel.makePatient}. */
 export function makePatient(pid: number, nice: number): void {
-  setAttributes(pid, schedAttr(0n, nice, LONGEST), `process ${pid} to nice ${nice}`);
+  setAttributes(pid, schedAttr(0n, nice, LONG), `process ${pid} to nice ${nice}`);
 }
 
 function setAttributes(thread: number, attributes: Uint8Array<ArrayBuffer>, what: string): void {
