@@ -37,6 +37,7 @@ export class Stations implements AsyncDisposable {
   #options: StationsOptions;
   #slots = new Slots(MAX_PAIRS);
   #ready: Station | undefined;
+  #dropped: Promise<unknown> = Promise.resolve();
   #timer: number | undefined;
   #ended = false;
 
@@ -139,11 +140,13 @@ export class Stations implements AsyncDisposable {
     return ready;
   }
 
+  /** Resolves once all that was dropped so far has ended. */
   async #dropReady(): Promise<void> {
     clearTimeout(this.#timer);
     const ready = this.#ready;
     this.#ready = undefined;
-    await ready?.[Symbol.asyncDispose]();
+    this.#dropped = Promise.allSettled([this.#dropped, ready?.[Symbol.asyncDispose]()]);
+    await this.#dropped;
   }
 
   #after(milliseconds: number, work: () => void): void {
