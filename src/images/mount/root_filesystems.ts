@@ -352,9 +352,10 @@ export class RootFilesystems {
     else this.#kernel.unlink(path);
   }
 
+  /** Of this node alone, so a layer of another store is not there: to open it may wait for a file system that is dead. */
   #mountedImages(): string[] {
     if (!this.#facts().layers.startsWith("erofs")) return [];
-    return this.#layers.mounted.map((name) => this.#store.imageFile(name));
+    return this.#layers.mounted.map((name) => `${this.#store.folder}/${name}.erofs`);
   }
 
   #mendingFile(chain: string): string {
